@@ -1,0 +1,23 @@
+"""Everything that ``ovdense.registry.MODELS`` can build."""
+
+from ovdense.models import (
+    backbones,
+    decode_heads,
+    detectors,
+    losses,
+    mask_heads,
+    roi_heads,
+    segmentors,
+    text_encoders,
+)
+
+__all__ = [
+    "backbones",
+    "decode_heads",
+    "detectors",
+    "losses",
+    "mask_heads",
+    "roi_heads",
+    "segmentors",
+    "text_encoders",
+]

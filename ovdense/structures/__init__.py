@@ -1,0 +1,7 @@
+"""Plain data that the rooms hand to each other; imports torch only."""
+
+from ovdense.structures.class_embeddings import ClassEmbeddings
+from ovdense.structures.dense_features import DenseFeatures
+from ovdense.structures.vocabulary import Background, Vocabulary
+
+__all__ = ["Background", "ClassEmbeddings", "DenseFeatures", "Vocabulary"]
