@@ -50,7 +50,7 @@ class BuildWithConfigs(build_py):
 setup(
     name="ovdense",
     version=VERSION["__version__"],
-    description="Open-vocabulary dense prediction: an image and free-text class names in; masks, boxes and heat maps out",
+    description="Open-vocabulary dense prediction: an image and free-text class names in, masks and boxes out",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

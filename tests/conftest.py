@@ -1,0 +1,31 @@
+"""Shared set-up of the tests: quiet, deterministic, and never on the network."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+
+import ovdense  # noqa: F401  (installs the stand-ins before any test imports mmcv or torchvision)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--official-outputs",
+        default=None,
+        metavar="DIR",
+        help="folder of official outputs (one case a folder) that tests/conformance checks",
+    )
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def private_cache(tmp_path_factory, monkeypatch):
+    """Text embeddings are cached in a folder of the test run, never in the user's."""
+    monkeypatch.setenv("OVDENSE_CACHE", str(tmp_path_factory.getbasetemp() / "ovdense-cache"))
