@@ -33,7 +33,9 @@ class LoadImage(BaseTransform):
         backend_args: dict | None = None,
     ) -> None:
         if color_type != "color":
-            raise ValueError(f"LoadImage gives BGR colour images only: use mmengine.LoadImageFromFile, got {color_type!r}")
+            raise ValueError(
+                f"LoadImage gives BGR colour images only: use mmengine.LoadImageFromFile, got {color_type!r}"
+            )
         self.to_float32 = to_float32
         self.max_pixels = max_pixels
         self.ignore_empty = ignore_empty
@@ -81,10 +83,11 @@ class LoadLabels(LoadAnnotations):
 
     def _load_seg_map(self, results: dict) -> None:
         with Image.open(results["seg_map_path"]) as image:
-            deep = image.mode.startswith("I")
+            deep, shape = image.mode.startswith("I"), image.size[::-1]
             labels = np.array(image).astype(np.int64) if deep else None
         if labels is None:
             super()._load_seg_map(results)
+            results["gt_seg_map"] = results["gt_seg_map"].reshape(shape)  # mmseg drops a side of length 1
             return
         results["gt_seg_map"] = self._number_table(results)[labels]
         results["seg_fields"].append("gt_seg_map")
