@@ -1,0 +1,120 @@
+"""Finding, loading and adjusting configs, for the Python API, the command line and the tools."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+import ovdense
+
+EMBEDDED_MODELS = ("lite", "scenes")
+
+
+class ConfigError(ValueError):
+    """A config that does not exist or cannot be used for what was asked; the message says what to do."""
+
+
+def config_root() -> Path:
+    """The folder of shipped configs: ``configs/`` of a clone, ``ovdense/.mim/configs`` of an installed wheel.
+
+    Raises:
+        ConfigError: neither exists.
+    """
+    package = Path(ovdense.__file__).parent
+    for folder in (package.parent / "configs", package / ".mim" / "configs"):
+        if (folder / "_base_").is_dir():
+            return folder
+    raise ConfigError(f"the shipped configs are missing: install ovdense again, looked beside and in {package}")
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name (without folder and ``.py``) -> path of every shipped config that is not a base."""
+    files = sorted(config_root().glob("*/**/*.py"))
+    return {file.stem: file for file in files if "_base_" not in file.relative_to(config_root()).parts}
+
+
+def find_config(name: str | Path) -> Path:
+    """A config by its path, by its path under ``configs/``, or by its bare name.
+
+    Raises:
+        ConfigError: nothing of that name; the message lists the nearest names.
+    """
+    for path in (Path(name), Path("configs") / name):
+        if path.is_file():
+            return path
+    inside = config_root() / name
+    if inside.is_file():
+        return inside
+    shipped = shipped_configs()
+    stem = Path(name).name.removesuffix(".py")
+    if stem in shipped:
+        return shipped[stem]
+    near = difflib.get_close_matches(stem, shipped, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}?" if near else f"the shipped ones are in {config_root()}"
+    raise ConfigError(f"no config {str(name)!r}: {hint}")
+
+
+def load_config(config: str | Path | Config, options: dict | None = None) -> Config:
+    """A config as an object of one's own to change, with dotted ``options`` merged in."""
+    if isinstance(config, Config):
+        config = config.copy()
+    elif isinstance(config, (str, Path)):
+        config = Config.fromfile(find_config(config))
+    else:
+        raise ConfigError(f"a config is a path, a name or an mmengine Config, got {type(config).__name__}")
+    if options:
+        config.merge_from_dict(options)
+    return config
+
+
+def use_backbone(config: Config, model: str, pretrained: str | None = None) -> Config:
+    """Puts another CLIP in place of the config's: image and text tower together, since they share one text space.
+
+    Args:
+        model: ``lite``, ``scenes`` or an open_clip model name.
+        pretrained: tag of open_clip or a local weights file; None for the embedded models.
+
+    Raises:
+        ConfigError: the config has no CLIP backbone.
+    """
+    if pretrained is None and ":" in model:
+        model, pretrained = model.split(":", 1)
+    backbone = config.get("model", {}).get("backbone")
+    if not backbone or "model" not in backbone:
+        raise ConfigError(f"this config has no CLIP backbone to replace by {model!r}: its backbone is {backbone}")
+    if pretrained is None and model not in EMBEDDED_MODELS:
+        raise ConfigError(
+            f"{model!r} needs weights: name a pretrained tag or a local weights file, or use an embedded model "
+            f"({', '.join(EMBEDDED_MODELS)})"
+        )
+    for tower in (backbone, config.model.get("text_encoder")):
+        if tower is not None:
+            tower.update(model=model, pretrained=pretrained)
+    return config
+
+
+def task_of(config: Config) -> str:
+    """``segmentation`` or ``detection``, by the name of the config's model."""
+    name = str(config.get("model", {}).get("type", "")).rsplit(".", 1)[-1]
+    if "Detector" in name or "roi_head" in config.get("model", {}) or "RCNN" in name:
+        return "detection"
+    return "segmentation"
+
+
+def inference_pipeline(config: Config) -> list[ConfigDict]:
+    """The config's test pipeline without its annotation loaders.
+
+    Raises:
+        ConfigError: no test pipeline.
+    """
+    pipeline = config.get("test_pipeline")
+    if pipeline is None:
+        dataset = config.get("test_dataloader", {}).get("dataset", {})
+        while "dataset" in dataset:
+            dataset = dataset["dataset"]
+        pipeline = dataset.get("pipeline")
+    if not pipeline:
+        raise ConfigError("the config has no test_pipeline: define it at the top level")
+    return [step for step in pipeline if "Annotations" not in str(step["type"])]

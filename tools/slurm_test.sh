@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Tests under Slurm: tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT|none [options of tools/test.py]
+# GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are read from the environment.
+set -e
+[ $# -ge 4 ] || { echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT|none [options of tools/test.py]" >&2; exit 2; }
+HERE=$(cd "$(dirname "$0")" && pwd)
+GPUS=${GPUS:-8}
+GPUS_PER_NODE=${GPUS_PER_NODE:-8}
+# shellcheck disable=SC2086  (SRUN_ARGS holds several words)
+PYTHONPATH="$HERE/..:$PYTHONPATH" srun -p "$1" --job-name="$2" --gres="gpu:$GPUS_PER_NODE" --ntasks="$GPUS" \
+    --ntasks-per-node="$GPUS_PER_NODE" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    python -u "$HERE/test.py" "$3" "$4" --launcher slurm "${@:5}"

@@ -1,0 +1,102 @@
+"""Tests a model of a config and prints its metrics: segmentors and detectors alike.
+
+python tools/test.py CONFIG [CHECKPOINT | none] [--out DIR|FILE.pkl] [--show-dir DIR] [--cfg-options key=value ...]
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import ovdense  # noqa: F401  (first: it repairs missing binaries before mmdet and mmseg are imported)
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description="Test a segmentor or a detector.")
+    parser.add_argument("config", help="config file, or the bare name of a shipped config")
+    parser.add_argument(
+        "checkpoint", nargs="?", default="none", help="checkpoint file; 'none' or nothing for training-free methods"
+    )
+    parser.add_argument("--work-dir", help="folder of logs and of the metrics as json (default: work_dirs/CONFIG)")
+    parser.add_argument("--out", help="segmentation: folder for label PNGs; detection: .pkl file of the predictions")
+    parser.add_argument("--show", action="store_true", help="show every prediction in a window")
+    parser.add_argument("--show-dir", help="folder for painted predictions")
+    parser.add_argument("--wait-time", type=float, default=2, help="seconds that --show waits for")
+    parser.add_argument("--tta", action="store_true", help="augment at test time, by the config's tta_model")
+    parser.add_argument("--backbone", metavar="MODEL[:PRETRAINED]", help="put another CLIP in place of the config's")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, help="change settings of the config, as key.subkey=value"
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    args = parser.parse_args(argv)
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def configure(args: argparse.Namespace):
+    """The config with the command line's wishes in it."""
+    from ovdense.apis import ConfigError, load_config, task_of, use_backbone
+
+    config = load_config(args.config, args.cfg_options)
+    if "test_dataloader" not in config or "test_evaluator" not in config:
+        raise ConfigError(f"{args.config} describes no test (no test_dataloader or test_evaluator)")
+    if args.backbone:
+        use_backbone(config, args.backbone)
+    config.launcher = args.launcher
+    config.work_dir = args.work_dir or config.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
+    config.load_from = None if args.checkpoint.lower() == "none" else args.checkpoint
+    config.resume = False
+    if args.checkpoint.lower() != "none" and not Path(args.checkpoint).is_file() and "://" not in args.checkpoint:
+        raise ConfigError(f"no such checkpoint: {args.checkpoint}")
+    if args.show or args.show_dir:
+        paint(config, args, task_of(config))
+    if args.tta:
+        if "tta_model" not in config or "tta_pipeline" not in config:
+            raise ConfigError(f"--tta needs tta_model and tta_pipeline, which {args.config} lacks")
+        config.test_dataloader.dataset.pipeline = config.tta_pipeline
+        config.model = dict(**config.tta_model, module=config.model)
+    if args.out and task_of(config) == "segmentation":
+        config.test_evaluator.update(output_dir=args.out, keep_results=True)
+    elif args.out and not args.out.endswith((".pkl", ".pickle")):
+        raise ConfigError(f"--out of a detector is a .pkl file, got {args.out}")
+    return config
+
+
+def paint(config, args: argparse.Namespace, task: str) -> None:
+    """Turns the config's visualization hook on."""
+    from ovdense.apis import ConfigError
+
+    hook = config.get("default_hooks", {}).get("visualization")
+    if hook is None:
+        raise ConfigError("--show and --show-dir need a visualization hook in default_hooks")
+    hook.draw = True
+    if args.show:
+        hook.update(show=True, wait_time=args.wait_time)
+    if args.show_dir and task == "detection":
+        hook.test_out_dir = args.show_dir
+    elif args.show_dir:
+        config.visualizer.save_dir = args.show_dir
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    from mmengine.runner import Runner
+
+    from ovdense.apis import ConfigError, task_of
+
+    try:
+        config = configure(args)
+    except ConfigError as error:
+        raise SystemExit(f"error: {error}") from None
+    runner = Runner.from_cfg(config)
+    if args.out and task_of(config) == "detection":
+        from mmdet.evaluation import DumpDetResults
+
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    return runner.test()
+
+
+if __name__ == "__main__":
+    main()
