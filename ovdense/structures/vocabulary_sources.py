@@ -1,0 +1,155 @@
+"""Reads class names from lists, dicts, strings, files and the shipped vocabularies.
+
+Every reader gives a dict with the fields of ``Vocabulary.to_dict`` (``classes`` at least). The shipped vocabularies are
+``assets/vocabularies/*.json``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "vocabularies"
+FIELDS = {"classes", "phrases", "templates", "groups", "background", "colors", "duplicates"}
+
+
+def vocabulary_names() -> list[str]:
+    """Names of the shipped vocabularies: ``coco-80``, ``ade20k-150``, ..."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def normalize_name(name: object, what: str) -> str:
+    """The name with surrounding and repeated whitespace removed; raises for empty names and for non-strings."""
+    if not isinstance(name, str):
+        raise TypeError(f"{what} has to be a string, got {name!r} ({type(name).__name__})")
+    stripped = " ".join(name.split())
+    if not stripped:
+        raise ValueError(f"{what} is empty: remove it or give it a name, got {name!r}")
+    return stripped
+
+
+def read_source(source: object, *, separator: str | None = None) -> dict:
+    """The fields of a vocabulary from any source that ``Vocabulary.parse`` accepts."""
+    if isinstance(source, os.PathLike):
+        return read_file(Path(source), separator=separator)
+    if isinstance(source, str):
+        return read_string(source, separator=separator)
+    if isinstance(source, Mapping):
+        return read_mapping(source)
+    if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
+        return read_list(source)
+    raise TypeError(
+        "a vocabulary is a list of names, a dict of phrase -> class, comma separated names, a .txt or .json file, or "
+        f"one of {', '.join(vocabulary_names())}, got {source!r} ({type(source).__name__})"
+    )
+
+
+def read_string(text: str, *, separator: str | None = None) -> dict:
+    """A shipped vocabulary, a file, or names written in the string itself."""
+    stripped = text.strip()
+    if not stripped:
+        raise ValueError(f"a vocabulary needs at least one class name, got {text!r}")
+    if stripped in vocabulary_names():
+        return json.loads((FOLDER / f"{stripped}.json").read_text(encoding="utf-8"))
+    if stripped.lower().endswith((".txt", ".json")):
+        return read_file(Path(stripped).expanduser(), separator=separator)
+    if "\n" in stripped:
+        return read_list(split_lines(stripped.splitlines(), separator=separator))
+    similar = difflib.get_close_matches(stripped, vocabulary_names(), n=1, cutoff=0.8)
+    if similar:
+        warnings.warn(
+            f"{stripped!r} is taken as a class name; the shipped vocabulary is called {similar[0]!r}", stacklevel=3
+        )
+    if ";" in stripped:
+        return read_list([item.split(",") for item in stripped.strip("; ").split(";")])
+    return read_list(stripped.removesuffix(",").split(","))
+
+
+def read_file(path: Path, *, separator: str | None = None) -> dict:
+    """A .txt file (one class a line) or a .json file (list, dict, our own form or COCO)."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no vocabulary file there: {str(path)!r}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"a vocabulary file is UTF-8 text, got {str(path)!r}: {error}") from error
+    try:
+        if path.suffix.lower() != ".json":
+            return read_list(split_lines(text.splitlines(), separator=separator))
+        content = json.loads(text)
+        return read_mapping(content) if isinstance(content, Mapping) else read_list(content)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"vocabulary file {str(path)!r}: {error}") from error
+
+
+def split_lines(lines: list[str], *, separator: str | None = None) -> list[list[str]]:
+    """One class a line -> its synonyms, the first of which names the class.
+
+    A file that has a semicolon anywhere separates synonyms by semicolons; a file without one separates them by commas,
+    as the files of the SCLIP family do. ``separator`` overrules this, '' keeps every line whole. Empty lines at the end
+    do not count.
+    """
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    if separator is None:
+        separator = ";" if any(";" in line for line in lines) else ","
+    if not separator:
+        return [[line] for line in lines]
+    return [line.strip().removesuffix(separator).split(separator) for line in lines]
+
+
+def read_list(items: Iterable) -> dict:
+    """Names, or lists of synonyms whose first names the class."""
+    classes, phrases = [], []
+    for position, item in enumerate(items):
+        synonyms = list(item) if isinstance(item, (list, tuple)) else [item]
+        if not synonyms:
+            raise ValueError(f"class {position} has no name, got {item!r}")
+        names = [normalize_name(name, f"class name {position}") for name in synonyms]
+        classes.append(names[0])
+        phrases.append(names)
+    if not classes:
+        raise ValueError("a vocabulary needs at least one class name, got an empty list")
+    return dict(classes=classes, phrases=phrases)
+
+
+def read_mapping(content: Mapping) -> dict:
+    """Our own form, COCO json, phrase -> class, or class -> list of phrases."""
+    if isinstance(content.get("classes"), list):
+        unknown = set(content) - FIELDS
+        if unknown:
+            raise ValueError(f"a vocabulary has the fields {sorted(FIELDS)}, got also {sorted(unknown)}")
+        return dict(content)
+    if isinstance(content.get("categories"), list):
+        return read_coco(content["categories"])
+    if not content:
+        raise ValueError("a vocabulary needs at least one class name, got an empty dict")
+    phrases: dict[str, list[str]] = {}
+    for position, (key, value) in enumerate(content.items()):
+        if isinstance(value, (list, tuple)):
+            if not value:
+                raise ValueError(f"class {key!r} at position {position} has no phrase, got {value!r}")
+            phrases.setdefault(normalize_name(key, f"class name {position}"), []).extend(value)
+        else:
+            name = normalize_name(value, f"class of phrase {key!r} at position {position}")
+            phrases.setdefault(name, []).append(normalize_name(key, f"phrase {position}"))
+    return dict(classes=list(phrases), phrases=list(phrases.values()))
+
+
+def read_coco(categories: list[Mapping]) -> dict:
+    """The categories of a COCO annotation file, by id; ``isthing`` becomes the groups thing and stuff."""
+    for position, category in enumerate(categories):
+        if not isinstance(category, Mapping) or "name" not in category:
+            raise ValueError(f"a COCO category needs a name, got {category!r} at position {position}")
+    ordered = sorted(categories, key=lambda category: category.get("id", 0))
+    fields = read_list([category["name"] for category in ordered])
+    if all("isthing" in category for category in ordered):
+        fields["groups"] = {
+            group: [index for index, category in enumerate(ordered) if bool(category["isthing"]) == wanted]
+            for group, wanted in (("thing", True), ("stuff", False))
+        }
+    return fields
