@@ -1,1 +1,7 @@
+"""Decode heads: dense features and phrase rows in, patch logits out."""
 
+from ovdense.models.decode_heads.linear_probe_head import LinearProbeHead
+from ovdense.models.decode_heads.maskclip_head import MaskCLIPHead
+from ovdense.models.decode_heads.pixel_text_head import PixelTextHead
+
+__all__ = ["LinearProbeHead", "MaskCLIPHead", "PixelTextHead"]
