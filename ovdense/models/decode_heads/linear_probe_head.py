@@ -30,7 +30,7 @@ class LinearProbeHead(BaseDecodeHead):
         self, *, in_channels: int, num_classes: int, map_index: int | None = None, norm: bool = True, **kwargs
     ) -> None:
         kwargs.setdefault("dropout_ratio", 0.0)
-        kwargs.setdefault("loss_decode", dict(type="mmseg.CrossEntropyLoss"))
+        kwargs.setdefault("loss_decode", dict(type="mmseg.CrossEntropyLoss", avg_non_ignore=True))
         super().__init__(in_channels=in_channels, channels=in_channels, num_classes=num_classes, **kwargs)
         self.map_index = map_index
         self.norm = nn.BatchNorm2d(in_channels, affine=False) if norm else nn.Identity()

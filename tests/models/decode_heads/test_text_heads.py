@@ -37,7 +37,7 @@ def test_maskclip_head_without_options_is_the_plain_head():
 
 
 def test_maskclip_head_denoises_each_image_by_itself():
-    rows, given = torch.randn(5, 8), features()
+    rows, given = torch.randn(50, 8), features()
     head = MaskCLIPHead(pd_thresh=0.5)
     assert torch.equal(head(given, rows)[1:], head(given[1], rows))
     assert (head(given, rows) == -100).any()
