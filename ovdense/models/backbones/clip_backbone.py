@@ -1,0 +1,48 @@
+"""CLIPBackbone: one name in the configs for every CLIP image tower."""
+
+from __future__ import annotations
+
+import inspect
+
+from ovdense.models.backbones.base import DenseBackbone
+from ovdense.models.backbones.open_clip_loader import Pretrained, resolve_model
+from ovdense.registry import MODELS
+
+EMBEDDED_BACKBONES = {"lite": "LiteBackbone"}  # embedded models that are no open_clip model: their own class, by name
+
+
+def backbone_class(model: str | dict) -> str:
+    """The registered class that runs a model; reads no weights."""
+    if isinstance(model, str) and model in EMBEDDED_BACKBONES:
+        return EMBEDDED_BACKBONES[model]
+    vision_cfg = resolve_model(model)[1]["vision_cfg"]
+    trunk = vision_cfg.get("timm_model_name")
+    if trunk:
+        return "CLIPConvNeXt" if trunk.startswith("convnext") else "CLIPTimm"
+    return "CLIPResNet" if isinstance(vision_cfg.get("layers"), (list, tuple)) else "CLIPViT"
+
+
+@MODELS.register_module()
+def CLIPBackbone(*, model: str | dict, pretrained: Pretrained = None, **options) -> DenseBackbone:  # noqa: N802
+    """Builds ``CLIPViT``, ``CLIPResNet``, ``CLIPConvNeXt``, ``CLIPTimm`` or an embedded model's own backbone.
+
+    Args:
+        model: see ``open_clip_loader.load_clip``; also ``lite``.
+        pretrained: tag, local file, state dict or None.
+        **options: those of the class; ``None`` stands for its default.
+
+    Raises:
+        TypeError: an option that the class does not have.
+    """
+    name = backbone_class(model)
+    cls = MODELS.get(name)
+    options = {key: value for key, value in options.items() if value is not None}
+    if not (isinstance(model, str) and model in EMBEDDED_BACKBONES):
+        options.update(model=model, pretrained=pretrained)
+    known = {key for base in cls.__mro__ for key in getattr(inspect.signature(base.__init__), "parameters", {})}
+    unknown = sorted(set(options) - known)
+    if unknown:
+        label = model if isinstance(model, str) else "this model"
+        known = sorted(known - {"self", "args", "kwargs", "model", "pretrained", "init_cfg"})
+        raise TypeError(f"{label} is a {name}, which has the options {', '.join(known)}; got {', '.join(unknown)}")
+    return cls(**options)
