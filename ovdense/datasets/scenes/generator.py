@@ -212,7 +212,7 @@ class SceneGenerator:
 
     def _shadow(self, alpha: np.ndarray) -> np.ndarray:
         """A soft shadow of the sprite, fallen to the lower right."""
-        down, right = round(3 * self.zoom), round(2 * self.zoom)
+        down, right = max(1, round(3 * self.zoom)), max(1, round(2 * self.zoom))
         shadow = np.zeros_like(alpha)
         shadow[down:, right:] = alpha[:-down, :-right]
         return cv2.GaussianBlur(shadow, (0, 0), 2 * self.zoom)
@@ -249,5 +249,10 @@ def _texture_bank(variants: int, seed: int, size: int) -> TextureBank:
 
 def _caption(rng: Generator, things: Sequence[str], stuff: Sequence[str]) -> str:
     template = CAPTIONS[rng.integers(len(CAPTIONS))]
-    counted = [f"a {name}" if things.count(name) == 1 else f"{things.count(name)} x {name}" for name in dict.fromkeys(things)]
-    return template.format(things=" and ".join(counted) or "nothing", stuff=" and ".join(stuff))
+    phrases = [_counted(name, things.count(name)) for name in dict.fromkeys(things)]
+    return template.format(things=" and ".join(phrases) or "nothing", stuff=" and ".join(stuff))
+
+
+def _counted(name: str, count: int) -> str:
+    article = "an" if name[0] in "aeiou" else "a"
+    return f"{article} {name}" if count == 1 else f"{count} times {article} {name}"

@@ -1,0 +1,45 @@
+"""Generated scenes with semantic labels, as an mmseg dataset."""
+
+from __future__ import annotations
+
+from mmseg.datasets import BaseSegDataset
+
+from ovdense.datasets.scenes.base import GeneratedScenes
+from ovdense.datasets.scenes.generator import Scene
+from ovdense.registry import DATASETS
+from ovdense.structures import Vocabulary
+
+_DEFAULT = Vocabulary.parse("scenes-48")
+
+
+@DATASETS.register_module()
+class ScenesSegDataset(GeneratedScenes, BaseSegDataset):
+    """Scenes with a label map of the vocabulary's classes, 255 for everything else.
+
+    A pipeline starts with ``LoadImage`` and needs no ``LoadAnnotations``: the scene's ``gt_seg_map`` is in place. In
+    test mode transforms such as ``Resize`` leave it alone, so that results are judged at the picture's own size.
+    See ``GeneratedScenes`` for the options; those of mmseg's ``BaseSegDataset`` are taken as well.
+    """
+
+    METAINFO = dict(classes=_DEFAULT.classes, palette=_DEFAULT.palette)
+
+    def __init__(
+        self,
+        *,
+        vocabulary="scenes-48",
+        objects=None,
+        split: str = "train",
+        num_scenes: int = 1000,
+        first_scene: int = 0,
+        generator: dict | None = None,
+        **kwargs,
+    ) -> None:
+        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator)
+        if self.vocabulary.num_classes > 255:
+            raise ValueError(f"a scene's label map holds 255 classes at most, got {self.vocabulary.num_classes}")
+        self.METAINFO = dict(classes=self.vocabulary.classes, palette=self.vocabulary.palette)
+        super().__init__(**kwargs)
+
+    def _labels(self, scene: Scene) -> dict:
+        labels = scene.semantic_as(self.vocabulary.classes)
+        return dict(gt_seg_map=labels, seg_fields=[] if self.test_mode else ["gt_seg_map"], caption=scene.caption)
