@@ -1,1 +1,15 @@
+"""Text towers: vocabulary in, unit class embeddings out."""
 
+from ovdense.models.text_encoders.cache import PhraseCache, default_cache_dir
+from ovdense.models.text_encoders.clip_text import CLIPTextEncoder
+from ovdense.models.text_encoders.embedding_files import load_class_embeddings
+from ovdense.models.text_encoders.minilm import MiniLM, load_minilm
+
+__all__ = [
+    "CLIPTextEncoder",
+    "MiniLM",
+    "PhraseCache",
+    "default_cache_dir",
+    "load_class_embeddings",
+    "load_minilm",
+]

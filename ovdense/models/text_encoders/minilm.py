@@ -10,7 +10,7 @@ Shapes: N texts, L tokens of the longest text of a batch, D = 384 channels.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,15 +83,17 @@ class MiniLM(nn.Module):
         return F.normalize((tokens * weights).sum(1) / weights.sum(1), dim=-1)
 
     @torch.no_grad()
-    def encode(
-        self, texts: Sequence[str], *, batch_size: int = 256, advance: Callable[[int], None] | None = None
-    ) -> Tensor:
+    def encode(self, texts: Sequence[str], *, batch_size: int = 256, truncated: list[str] | None = None) -> Tensor:
         """Unit rows (N, D) on the module's device; texts of like length share a batch, equal texts are encoded once.
 
-        ``advance`` is called with the number of texts that each batch finished.
+        ``truncated`` receives the texts that were too long and lost their end.
         """
         device = self.segment.device
-        tokenized = {text: self.tokenizer(text) for text in dict.fromkeys(texts)}
+        tokenized = {}
+        for text in dict.fromkeys(texts):
+            tokenized[text], cut = self.tokenizer.encode(text)
+            if cut and truncated is not None:
+                truncated.append(text)
         order = sorted(tokenized, key=lambda text: len(tokenized[text]))
         rows = torch.empty(len(order), self.embed_dim, device=device)
         pad = self.tokenizer.ids["[PAD]"]
@@ -102,8 +104,6 @@ class MiniLM(nn.Module):
             lengths = torch.tensor([len(tokens) for tokens in batch], device=device)
             mask = torch.arange(length, device=device) < lengths[:, None]
             rows[start : start + len(batch)] = self(ids, mask).to(rows)
-            if advance is not None:
-                advance(len(batch))
         where = {text: index for index, text in enumerate(order)}
         return rows[torch.tensor([where[text] for text in texts], dtype=torch.long, device=device)]
 
@@ -130,13 +130,13 @@ def load_quantized(path: str | Path) -> dict[str, Tensor]:
     }
 
 
-@lru_cache(maxsize=1)
-def load_minilm() -> MiniLM:
-    """The embedded MiniLM on the CPU, frozen; read from the package once per process."""
+@lru_cache(maxsize=4)
+def load_minilm(device: torch.device | str = "cpu") -> MiniLM:
+    """The embedded MiniLM, frozen; read from the package once per process and device."""
     with torch.device("meta"):
         model = MiniLM(tokenizer=WordPiece.from_file(FOLDER / "vocab.txt"))
     model.load_state_dict(load_quantized(FOLDER / "minilm_int8.safetensors"), assign=True)
-    return model.eval().requires_grad_(False)
+    return model.to(device).eval().requires_grad_(False)
 
 
 @lru_cache(maxsize=1)
