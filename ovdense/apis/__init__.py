@@ -1,14 +1,33 @@
 """The Python API: models built from configs, pictures in, masks and boxes out."""
 
+from ovdense.apis.batch import predict_to_folder
+from ovdense.apis.checkpoints import CheckpointError, load_checkpoint
 from ovdense.apis.configs import ConfigError, config_root, find_config, load_config, task_of, use_backbone
+from ovdense.apis.detector import Detector
+from ovdense.apis.files import OutputError
+from ovdense.apis.inference import inference_model, init_model
+from ovdense.apis.results import DetectionResult, FailedImage, SegmentationResult, coco_document
+from ovdense.apis.segmenter import Segmenter
 from ovdense.datasets.transforms import ImageError, read_image
 
 __all__ = [
+    "CheckpointError",
     "ConfigError",
+    "DetectionResult",
+    "Detector",
+    "FailedImage",
     "ImageError",
+    "OutputError",
+    "SegmentationResult",
+    "Segmenter",
+    "coco_document",
     "config_root",
     "find_config",
+    "inference_model",
+    "init_model",
+    "load_checkpoint",
     "load_config",
+    "predict_to_folder",
     "read_image",
     "task_of",
     "use_backbone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -93,6 +94,43 @@ def use_backbone(config: Config, model: str, pretrained: str | None = None) -> C
         if tower is not None:
             tower.update(model=model, pretrained=pretrained)
     return config
+
+
+def method_config(task: str, model: str, method: str | None = None) -> tuple[Path, bool]:
+    """The shipped config that suits a model best, and whether it is made for just this model.
+
+    Only configs for generic data (``generic`` in the name) are meant for pictures of one's own; among them one for this
+    backbone is preferred, then one for its family (``vit``, ``rn``, ...).
+
+    Args:
+        task: ``segmentation`` or ``detection``.
+        model: ``lite``, ``scenes`` or an open_clip model name.
+        method: first field of the config's name or its folder; None for any.
+
+    Raises:
+        ConfigError: no config of this method and task.
+    """
+    wanted = _slug(model)
+    candidates = {name: path for name, path in shipped_configs().items() if "generic" in name}
+    methods = sorted({name.split("_")[0] for name in candidates})
+    if method is not None:
+        key = _slug(method)
+        candidates = {n: p for n, p in candidates.items() if key in (_slug(n.split("_")[0]), _slug(p.parent.name))}
+
+    def rank(name: str) -> tuple:
+        backbone = _slug([*name.split("_"), ""][1])
+        family = re.match("[a-z]*", wanted).group()[:3]
+        return (backbone != wanted, not backbone.startswith(family), "tiny" in candidates[name].parts, len(name), name)
+
+    for name in sorted(candidates, key=rank):
+        if task_of(Config.fromfile(candidates[name])) == task:
+            return candidates[name], not rank(name)[0]
+    what = f"{task} with method {method!r}" if method else task
+    raise ConfigError(f"no shipped config for {what}: the methods are {', '.join(methods)}, or name a config file")
+
+
+def _slug(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def task_of(config: Config) -> str:

@@ -1,0 +1,126 @@
+"""Many pictures in, files out: what the command line and the demos do with a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ovdense.apis.files import ensure_writable, write_json
+from ovdense.apis.predictor import Predictor
+from ovdense.apis.results import DetectionResult, FailedImage, SegmentationResult, coco_document
+from ovdense.datasets.transforms import ImageError, find_images
+
+
+@dataclass
+class Report:
+    """What a run wrote and what it found."""
+
+    rows: list[tuple[str, str, str]] = field(default_factory=list)  # picture, what was found, file
+    failed: list[FailedImage] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+def gather_images(sources: Iterable[str]) -> tuple[list[Path], list[FailedImage]]:
+    """Files of paths, folders and patterns, each once, and the sources that name none."""
+    found: dict[Path, None] = {}
+    failed = []
+    for source in sources:
+        try:
+            found.update(dict.fromkeys(find_images(source)))
+        except ImageError as error:
+            failed.append(FailedImage(str(source), error))
+    return list(found), failed
+
+
+def predict_to_folder(
+    predictor: Predictor,
+    sources: Iterable[str],
+    out: str | Path,
+    *,
+    batch_size: int = 1,
+    legend: bool = True,
+    json: bool = True,
+    adjust=None,
+    progress: bool = True,
+) -> Report:
+    """Writes an overlay for each picture, label maps when segmenting, and one COCO json for all.
+
+    Args:
+        predictor: with its words set.
+        sources: picture files, folders and glob patterns.
+        out: folder of the results; it is tried before any work is done.
+        batch_size: pictures of equal size that share a forward pass.
+        legend: whether overlays carry a legend.
+        json: whether a COCO json is written.
+        adjust: function that is applied to every result before it is written.
+        progress: whether a bar is shown.
+
+    Raises:
+        OutputError: the folder cannot be written to, or the disk is full.
+    """
+    out = ensure_writable(out)
+    paths, failed = gather_images(sources)
+    report = Report(failed=failed)
+    names = _unique_names(paths)
+    stream = predictor.iter_predict(paths, batch_size=batch_size)
+    if progress and len(paths) > 1:
+        from rich.progress import track
+
+        stream = track(stream, total=len(paths), description="pictures")
+    documents = {}
+    rows = {}
+    for index, result in stream:
+        if isinstance(result, FailedImage):
+            report.failed.append(result)
+            continue
+        if adjust is not None:
+            result = adjust(result)
+        overlay, files = _write(result, out, names[index], legend)
+        report.files += files
+        rows[index] = (paths[index].name, describe(result), str(overlay))
+        if json:
+            documents[index] = coco_document([result])
+    report.rows = [rows[index] for index in sorted(rows)]
+    if json and documents:
+        kind = "segments" if predictor.task == "segmentation" else "detections"
+        report.files.append(write_json(out / f"{kind}.json", _joined([documents[i] for i in sorted(documents)])))
+    return report
+
+
+def describe(result: SegmentationResult | DetectionResult, limit: int = 4) -> str:
+    """The most prominent findings in a few words."""
+    if isinstance(result, DetectionResult):
+        words = [f"{count} {name}" for name, count in result.counts().items()]
+    else:
+        words = [f"{name} {100 * share:.0f} %" for name, share in result.areas().items() if share >= 0.005]
+    more = f", and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(words[:limit]) + more or "nothing"
+
+
+def _write(result, out: Path, name: str, legend: bool) -> tuple[Path, list[Path]]:
+    if isinstance(result, SegmentationResult):
+        overlay = result.save_plot(out / f"{name}_segments.jpg", legend=legend)
+        return overlay, [overlay, result.save_mask(out / f"{name}_labels.png")]
+    overlay = result.save_plot(out / f"{name}_boxes.jpg", legend=legend)
+    return overlay, [overlay]
+
+
+def _unique_names(paths: list[Path]) -> list[str]:
+    """File stems, with a number where two pictures share one."""
+    seen: dict[str, int] = {}
+    names = []
+    for path in paths:
+        count = seen[path.stem] = seen.get(path.stem, 0) + 1
+        names.append(path.stem if count == 1 else f"{path.stem}-{count}")
+    return names
+
+
+def _joined(documents: list[dict]) -> dict:
+    """COCO documents of single pictures as one, numbered anew."""
+    images, annotations = [], []
+    for image_id, document in enumerate(documents, 1):
+        images += [dict(image, id=image_id) for image in document["images"]]
+        annotations += [dict(annotation, image_id=image_id) for annotation in document["annotations"]]
+    annotations = [dict(annotation, id=number) for number, annotation in enumerate(annotations, 1)]
+    return dict(images=images, annotations=annotations, categories=documents[0]["categories"])
