@@ -131,7 +131,7 @@ class Vocabulary:
             vocabulary = source
         else:
             fields = read_source(source, separator=separator)
-            keep = duplicates == "keep" or fields.pop("duplicates", "error") == "keep"
+            keep = "keep" in (duplicates, fields.pop("duplicates", "error"))
             vocabulary = _from_fields(**fields, check_duplicates=not keep)
         if groups is not None:
             vocabulary = replace(vocabulary, groups=_resolve_groups(groups, vocabulary.classes))
