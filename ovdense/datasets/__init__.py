@@ -1,6 +1,8 @@
 """Datasets and pipeline transforms."""
 
 from ovdense.datasets import transforms
+from ovdense.datasets.camvid import CamVidDataset
+from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.scenes import ScenesDetDataset, ScenesSegDataset
 
-__all__ = ["ScenesDetDataset", "ScenesSegDataset", "transforms"]
+__all__ = ["CamVidDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesSegDataset", "transforms"]
