@@ -30,9 +30,7 @@ MIN_COVERAGE = 0.05  # a sprite with less than this share of opaque pixels faile
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "packs", type=Path, help="folder that holds one folder an icon pack (node_modules/@iconify-json)"
-    )
+    parser.add_argument("packs", type=Path, help="folder of the icon packs: node_modules/@iconify-json")
     parser.add_argument("--out", type=Path, default=ASSETS, help="asset folder with classes.json")
     parser.add_argument("--size", type=int, default=128, help="side of a sprite in pixels")
     parser.add_argument("--columns", type=int, default=16, help="sprites in a row of a sheet")
@@ -60,9 +58,8 @@ class IconPack:
             if self.chars.get(code) in self.icons["icons"]:
                 return self.chars[code]
         name = re.sub(r"[^a-z0-9]+", "", label.lower())
-        return next(
-            (self.names[key] for key in (name, name + "face", name.replace("face", "")) if key in self.names), None
-        )
+        candidates = name, name + "face", name.replace("face", "")
+        return next((self.names[candidate] for candidate in candidates if candidate in self.names), None)
 
     def render(self, key: str, size: int) -> np.ndarray:
         """(size, size, 4) RGBA uint8 of an icon."""

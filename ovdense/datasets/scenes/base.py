@@ -53,7 +53,8 @@ class GeneratedScenes:
     def load_data_list(self) -> list[dict]:
         """One entry a scene; the picture and its labels are added by ``get_data_info``."""
         indices = range(self.first_scene, self.first_scene + self.num_scenes)
-        return [dict(img_id=index, scene_index=index, img_path=f"scene-{self.split}-{index:06d}.png") for index in indices]
+        name = f"scene-{self.split}-{{:06d}}.png"
+        return [dict(img_id=index, scene_index=index, img_path=name.format(index)) for index in indices]
 
     def get_data_info(self, idx: int) -> dict:
         """The entry of a scene with its picture as BGR array ``img`` and its labels."""

@@ -82,7 +82,7 @@ class SceneGenerator:
         styles: drawing styles that may appear; default all of the atlas.
         size: side of the picture in pixels, or (height, width).
         num_objects: fewest and most sprites in a scene.
-        object_size: smallest and largest side of a sprite in pixels; default 28 to 60 at 96 pixels, growing with ``zoom``.
+        object_size: smallest and largest side of a sprite in pixels; default 28 to 60 times ``zoom``.
         zoom: pixels to one pixel of a 96-pixel scene, for textures, shadows and blur; default ``max(1, side / 96)``.
         seed: seed of the scenes.
         texture_seed: seed of the textures. Splits that must not share textures take different seeds.
@@ -119,7 +119,7 @@ class SceneGenerator:
     def _choose_sprites(self, classes, styles) -> list[tuple[str, tuple[str, ...]]]:
         unknown = set(styles or ()) - set(self.atlas.styles)
         if unknown:
-            raise ValueError(f"the atlas has the styles {', '.join(self.atlas.styles)}; got {', '.join(sorted(unknown))}")
+            raise ValueError(f"the atlas has the styles {', '.join(self.atlas.styles)}; got {sorted(unknown)}")
         wanted = self.atlas.styles if styles is None else styles
         names = self.atlas.classes if classes is None else classes
         drawn = [(name, tuple(s for s in self.atlas.styles_of(name) if s in wanted)) for name in names]
@@ -176,7 +176,8 @@ class SceneGenerator:
         top, left = rng.integers(0, full - cut + 1, 2)
         texture = texture[top : top + cut, left : left + cut]
         if cut != side:
-            texture = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA if cut > side else cv2.INTER_LINEAR)
+            interpolation = cv2.INTER_AREA if cut > side else cv2.INTER_LINEAR
+            texture = cv2.resize(texture, (side, side), interpolation=interpolation)
         return texture[: self.height, : self.width].copy()
 
     def _paste(self, rng: Generator, image: np.ndarray) -> tuple[str, str, tuple[slice, slice], np.ndarray]:
