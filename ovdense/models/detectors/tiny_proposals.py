@@ -188,10 +188,9 @@ def _targets(sample, grid: tuple[int, int], device) -> tuple[Tensor, Tensor, Ten
 def _cell_masks(instances: InstanceData, grid: tuple[int, int], device) -> Tensor:
     """(N,h,w) bool: the instances' masks at the first pixel of every cell, zero beyond the masks' own size."""
     masks = instances.masks
-    masks = (
-        masks.to_tensor(torch.bool, device) if hasattr(masks, "to_tensor") else torch.as_tensor(masks, device=device)
-    )
-    masks = masks.bool()[:, ::STRIDE, ::STRIDE][:, : grid[0], : grid[1]]
+    if hasattr(masks, "to_tensor"):  # mmdet's BitmapMasks, PolygonMasks
+        masks = masks.to_tensor(torch.bool, device)
+    masks = torch.as_tensor(masks, device=device).bool()[:, ::STRIDE, ::STRIDE][:, : grid[0], : grid[1]]
     return F.pad(masks, (0, grid[1] - masks.shape[2], 0, grid[0] - masks.shape[1]))
 
 
