@@ -3,10 +3,11 @@
 import importlib.metadata
 
 import mmengine.logging
-import ovdense  # noqa: F401
 import pytest
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
+
+import ovdense  # noqa: F401
 from ovdense.compat import mm_names
 
 

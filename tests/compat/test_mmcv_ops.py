@@ -1,11 +1,12 @@
 """The stock wrappers of mmcv.ops, over the binary or over the stand-in: the same answers either way."""
 
-import ovdense  # noqa: F401  (puts the stand-in in place)
 import pytest
 import torch
 from mmcv.ops import MultiScaleDeformableAttention, RoIAlign, batched_nms, nms, roi_align, soft_nms
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction, multi_scale_deformable_attn_pytorch
 from mmcv.utils import ext_loader
+
+import ovdense  # noqa: F401  (puts the stand-in in place)
 from ovdense import compat
 from ovdense.compat import mmcv_ops
 

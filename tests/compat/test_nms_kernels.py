@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ovdense.compat.nms_kernels import greedy_nms, soft_nms
 
 # IoU of the first two boxes: 80 / 120 = 2/3; the third touches neither.

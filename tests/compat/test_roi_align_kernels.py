@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from ovdense.compat.roi_align_kernels import (
     roi_align_average,
     roi_align_average_backward,

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
-import ovdense  # noqa: F401  (repairs torchvision first)
 import pytest
 import torch
 import torchvision
+
+import ovdense  # noqa: F401  (repairs torchvision first)
 from ovdense.compat import EMULATED, torchvision_ops
 from ovdense.compat.roi_align_kernels import roi_align_average
 
