@@ -42,7 +42,8 @@ def _install() -> list[OperatorFact]:
     if reason is None:
         return [OperatorFact("mmcv", "*", NATIVE)]
     mmcv._ext = sys.modules[EXTENSION] = StandIn()
-    emulated = [OperatorFact("mmcv", name, EMULATED, REMEDY) for name in sorted(OPERATORS)]
+    names = sorted(name for name in OPERATORS if not name.startswith("get_"))
+    emulated = [OperatorFact("mmcv", name, EMULATED, REMEDY) for name in names]
     return [*emulated, OperatorFact("mmcv", "*", MISSING, f"{REMEDY} ({reason})")]
 
 
