@@ -1,1 +1,7 @@
+"""Segmentors: mmseg models that take a vocabulary."""
 
+from ovdense.models.segmentors.encoded_images import EncodedImages
+from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
+from ovdense.models.segmentors.test_settings import TestSettings
+
+__all__ = ["EncodedImages", "OpenVocabSegmentor", "TestSettings"]

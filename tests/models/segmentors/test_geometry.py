@@ -2,8 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ovdense.models.segmentors.encoded_images import window_starts
-from ovdense.models.segmentors.geometry import Axis, axis_matrix, join_windows
+from ovdense.functional.resample import apply_separable
+from ovdense.functional.windows import stack_windows, window_positions
+from ovdense.models.segmentors.geometry import Axis, axis_matrix, guide_image
 
 
 def sliding_reference(grids, size, crop, starts, padding, out):
@@ -31,40 +32,56 @@ def sliding_reference(grids, size, crop, starts, padding, out):
 )
 def test_matrices_equal_pasting_windows(size, crop, stride, padding, out):
     torch.manual_seed(0)
-    starts = [window_starts(*axis) for axis in zip(size, crop, stride)]
+    starts = [window_positions(*axis) for axis in zip(size, crop, stride)]
     left, top, right, bottom = padding
     cells = ((crop[0] + top + bottom) // 8, (crop[1] + left + right) // 8)
     grids = torch.randn(len(starts[0]) * len(starts[1]), 3, *cells)
     pads = ((top, bottom), (left, right))
     axes = [
-        Axis(size[i], starts[i], crop[i], cells[i], padding=pads[i], cut=(0, 0), flip=False, out=out[i]) for i in (0, 1)
+        Axis(length=size[i], crop=crop[i], stride=stride[i], cells=cells[i], padding=pads[i], out=out[i])
+        for i in (0, 1)
     ]
-    rows, cols = (axis_matrix(axis) for axis in axes)
-    got = rows @ join_windows(grids, [len(start) for start in starts]) @ cols.T
+    stacked = stack_windows(grids, tuple(len(start) for start in starts))[0]
+    got = apply_separable(stacked, *(axis_matrix(axis) for axis in axes))
     expected = sliding_reference(grids, size, crop, starts, padding, out)
     torch.testing.assert_close(got, expected, atol=2e-6, rtol=0)
 
 
 def test_padding_is_cut_and_a_flip_undone_before_the_resize():
-    axis = Axis(length=12, starts=(0,), crop=12, cells=3, padding=(0, 0), cut=(2, 4), flip=True, out=9)
+    axis = Axis(length=12, crop=12, stride=12, cells=3, cut=(2, 4), flip=True, out=9)
     signal = torch.randn(1, 1, 3)
     full = F.interpolate(signal, size=12, mode="linear")[..., 2:8].flip(-1)
     expected = F.interpolate(full, size=9, mode="linear")
-    torch.testing.assert_close((axis_matrix(axis) @ signal[0, 0])[None, None], expected)
+    torch.testing.assert_close((axis_matrix(axis).dense() @ signal[0, 0])[None, None], expected)
+
+
+def test_guide_is_the_picture_itself():
+    image = torch.randn(1, 3, 12, 10)
+    axes = (
+        Axis(length=12, crop=12, stride=12, cells=3, cut=(2, 4), flip=True, out=6),
+        Axis(length=10, crop=10, stride=10, cells=3, cut=(0, 3), out=14),
+    )
+    guide = guide_image(image, axes)
+    assert guide.shape == (1, 3, 6, 14)
+    picture = image[:, :, 2:8, :7].flip(2)
+    torch.testing.assert_close(guide, F.interpolate(picture, size=(6, 14), mode="bilinear"))
+
+
+def direct(**kwargs):
+    return axis_matrix(Axis(**kwargs), "direct").dense()
 
 
 def test_direct_is_one_resize_of_the_valid_part():
-    whole = Axis(length=32, starts=(0,), crop=32, cells=4, padding=(0, 0), cut=(0, 0), flip=False, out=100)
     expected = F.interpolate(torch.eye(4)[None], size=100, mode="linear")[0].T
-    torch.testing.assert_close(axis_matrix(whole, "direct"), expected, atol=1e-5, rtol=0)
-    flipped = Axis(length=32, starts=(0,), crop=32, cells=4, padding=(0, 0), cut=(0, 0), flip=True, out=100)
-    torch.testing.assert_close(axis_matrix(flipped, "direct"), expected.flip(0), atol=1e-5, rtol=0)
-    windows = Axis(length=32, starts=(0, 8, 16), crop=16, cells=2, padding=(0, 0), cut=(0, 0), flip=False, out=50)
-    torch.testing.assert_close(axis_matrix(windows, "direct").sum(dim=1), torch.ones(50))
+    torch.testing.assert_close(direct(length=32, crop=32, stride=32, cells=4, out=100), expected, atol=1e-5, rtol=0)
+    mirrored = direct(length=32, crop=32, stride=32, cells=4, flip=True, out=100)
+    torch.testing.assert_close(mirrored, expected.flip(0), atol=1e-5, rtol=0)
+    padded = direct(length=24, crop=24, stride=24, cells=4, padding=(2, 6), out=24)
+    torch.testing.assert_close(padded, F.interpolate(torch.eye(4)[None], size=32, mode="linear")[0].T[2:26])
 
 
-def test_windows_are_placed_as_mmseg_places_them():
-    assert window_starts(112, 64, 32) == (0, 32, 48)
-    assert window_starts(150, 64, 32) == (0, 32, 64, 86)
-    assert window_starts(64, 64, 32) == (0,)
-    assert window_starts(40, 40, 32) == (0,)
+@pytest.mark.parametrize("cells", [1, 2])
+def test_direct_averages_windows_that_overlap(cells):
+    windows = direct(length=32, crop=16, stride=8, cells=cells, out=50)
+    torch.testing.assert_close(windows.sum(dim=1), torch.ones(50))
+    assert (windows[25] > 0).sum() >= 2

@@ -1,0 +1,227 @@
+"""The open-vocabulary segmentor: encode an image once, decode it with as many vocabularies as you like.
+
+Shapes: B images of one size, S phrases, K classes, C channels of the text space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
+from torch import Tensor
+
+from ovdense.functional.background import background_by_objectness
+from ovdense.functional.resample import apply_separable
+from ovdense.functional.windows import stack_windows
+from ovdense.models.open_vocabulary import OpenVocabularyMixin
+from ovdense.models.segmentors.encoded_images import EncodedImages, encode_windows
+from ovdense.models.segmentors.frozen_checkpoint import slim_checkpoints
+from ovdense.models.segmentors.geometry import axis_matrix, guide_image
+from ovdense.models.segmentors.label_decoder import LabelRules, WindowLogits, class_logits, decode_labels, label_dtype
+from ovdense.models.segmentors.refinement import build_refinement
+from ovdense.models.segmentors.test_settings import TestSettings
+from ovdense.registry import MODELS
+from ovdense.structures import DenseFeatures
+
+
+@MODELS.register_module()
+class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
+    """Backbone + decode head + vocabulary as an mmseg segmentor.
+
+    Args:
+        backbone: config of a backbone of ``ovdense.models.backbones``.
+        decode_head: config of a head: ``PixelTextHead``, ``MaskCLIPHead``, ``LinearProbeHead``, ...
+        text_encoder: config of the text encoder that goes with the backbone.
+        vocabulary: names to look for, in any form that ``Vocabulary.parse`` takes; ``set_vocabulary`` changes it.
+        class_embeddings: ready rows instead of a text encoder: (K, C) tensor, file, or ``ClassEmbeddings``.
+        data_preprocessor: mmseg's; a missing mean and std are the backbone's.
+        refine: refinement of the full-size maps, ``dict(type="PAMR", num_iter=10, dilations=(8, 16))``.
+        train_cfg: unused, for mm's sake.
+        test_cfg: see ``TestSettings``.
+        pretrained: unused, for mm's sake.
+        save_frozen: keep the weights of a frozen backbone in checkpoints. None leaves them out where they came from a
+            file, so that the checkpoint of a probe holds the probe.
+    """
+
+    align_corners = False
+
+    def __init__(
+        self,
+        *,
+        backbone: dict,
+        decode_head: dict,
+        text_encoder: dict | None = None,
+        vocabulary=None,
+        class_embeddings=None,
+        data_preprocessor: dict | None = None,
+        refine: dict | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        pretrained: str | None = None,
+        save_frozen: bool | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        backbone = MODELS.build(backbone)
+        super().__init__(data_preprocessor=_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
+        self.backbone = backbone
+        self.decode_head = MODELS.build(decode_head)
+        self.train_cfg = train_cfg
+        self.test_cfg = TestSettings.parse(test_cfg)
+        self.refine = build_refinement(refine)
+        self._init_vocabulary(
+            text_encoder=text_encoder,
+            vocabulary=vocabulary,
+            class_embeddings=class_embeddings,
+            space=backbone.space,
+            embed_dim=backbone.embed_dim,
+        )
+        frozen = not any(parameter.requires_grad for parameter in backbone.parameters())
+        if save_frozen is None:
+            save_frozen = getattr(backbone, "pretrained", None) is None
+        if frozen and not save_frozen:
+            slim_checkpoints(self, "backbone")
+
+    def extract_feat(self, inputs: Tensor) -> DenseFeatures:
+        """Features of normalised images (B,3,H,W), whole."""
+        return self.backbone(inputs)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, metainfos: Sequence[dict] | None = None) -> EncodedImages:
+        """Features of all windows of normalised images (B,3,H,W), batched over windows and images.
+
+        ``metainfos``: mm metainfo of each image; without it results are of the input's size.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"encode takes a batch of images (B, 3, H, W), got {tuple(images.shape)}")
+        metainfos = [{} for _ in images] if metainfos is None else list(metainfos)
+        if len(metainfos) != len(images):
+            raise ValueError(f"got {len(images)} images but {len(metainfos)} metainfos")
+        size = tuple(images.shape[-2:])
+        crop, stride = size, size
+        if self.test_cfg.mode == "slide":
+            crop = tuple(min(side, limit) for side, limit in zip(size, self.test_cfg.crop_size))
+            stride = self.test_cfg.stride
+        features = encode_windows(self.backbone, images, crop, stride, self.test_cfg.window_batch)
+        return EncodedImages(features, crop, stride, size, metainfos, None if self.refine is None else images)
+
+    @torch.no_grad()
+    def decode(
+        self, encoded: EncodedImages, data_samples: list | None = None, *, keep_logits: bool = False
+    ) -> list[SegDataSample]:
+        """Results of an encoded batch with the present vocabulary.
+
+        Each sample gets ``pred_sem_seg`` (1,H,W) of the original size, uint8 up to 255 classes and int32 beyond;
+        ``seg_prob`` (1,H,W), the top probability, if ``test_cfg.return_prob``; ``seg_logits`` (K,H,W) if
+        ``keep_logits``.
+        """
+        if data_samples is None:
+            data_samples = [SegDataSample(metainfo=meta) for meta in encoded.metainfos]
+        for index, sample in enumerate(data_samples):
+            self._decode_one(encoded[index], sample, keep_logits or self.test_cfg.keep_logits)
+        return data_samples
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list[SegDataSample]:
+        """Label maps of normalised images (B,3,H,W)."""
+        metainfos = None if data_samples is None else [sample.metainfo for sample in data_samples]
+        return self.decode(self.encode(inputs, metainfos), data_samples)
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """Losses of a head that learns."""
+        if not hasattr(self.decode_head, "loss"):
+            raise TypeError(
+                f"a head with a loss, such as LinearProbeHead, can be trained, got {type(self.decode_head).__name__}"
+            )
+        rows = self.class_embeddings.rows if self.decode_head.uses_text else None
+        return add_prefix(self.decode_head.loss(self.extract_feat(inputs), rows, data_samples), "decode")
+
+    def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
+        """Patch logits (B,S,h,w) of whole images."""
+        rows = self.class_embeddings.rows if self.decode_head.uses_text else None
+        return self.decode_head(self.extract_feat(inputs), rows)
+
+    @torch.no_grad()
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict] | None = None) -> Tensor:
+        """Class logits (B,K,H,W) at the input's size, as mmseg's tools expect them. Mind the memory."""
+        encoded = self.encode(inputs)
+        return torch.stack(
+            [class_logits(self.window_logits(encoded[index]), self.label_rules()) for index in range(len(encoded))]
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """K of the vocabulary, or of a closed-set head."""
+        return self.vocabulary.num_classes if self.decode_head.uses_text else self.decode_head.num_classes
+
+    def window_logits(self, encoded: EncodedImages) -> WindowLogits:
+        """Phrase logits of one encoded image and the way to its original size."""
+        axes = encoded.axes(0, self.test_cfg.official_quirks)
+        if self.decode_head.uses_text:
+            embeddings = self.class_embeddings
+            grids, class_index = self.decode_head(encoded.features, embeddings.rows), embeddings.class_index
+        else:
+            grids = self.decode_head(encoded.features)
+            class_index = torch.arange(grids.shape[1], device=grids.device)
+        rows, cols = (
+            axis_matrix(axis, self.test_cfg.resize, self.test_cfg.align_corners).to(grids.device) for axis in axes
+        )
+        refine = None if self.refine is None else self.refine.bind(guide_image(encoded.images, axes))
+        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine)
+
+    def label_rules(self) -> LabelRules:
+        """How this model and vocabulary make labels of logits."""
+        settings = self.test_cfg
+        threshold, background_index = settings.prob_threshold, None
+        if self.decode_head.uses_text:
+            background = self.vocabulary.background
+            background_index = self.vocabulary.background_index
+            if background.policy != "objectness" and background.threshold is not None:
+                threshold = background.threshold
+        return LabelRules(
+            num_classes=self.num_classes,
+            logit_scale=settings.logit_scale,
+            normalize="none" if self.decode_head.gives_probability else settings.normalize,
+            prob_threshold=threshold,
+            area_threshold=settings.area_threshold,
+            background_index=background_index or 0,
+            with_prob=settings.return_prob,
+        )
+
+    def _decode_one(self, encoded: EncodedImages, sample: SegDataSample, keep_logits: bool) -> None:
+        logits, rules = self.window_logits(encoded), self.label_rules()
+        labels, probability = decode_labels(logits, rules)
+        if self.decode_head.uses_text and self.vocabulary.background.policy == "objectness":
+            labels = self._cut_background(labels, logits, encoded)
+        sample.pred_sem_seg = PixelData(data=labels[None].to(label_dtype(rules.num_classes)))
+        if probability is not None:
+            sample.set_field(PixelData(data=probability[None]), "seg_prob", PixelData)
+        if keep_logits:
+            sample.seg_logits = PixelData(data=class_logits(logits, rules))
+
+    def _cut_background(self, labels: Tensor, logits: WindowLogits, encoded: EncodedImages) -> Tensor:
+        """Background where the head sees no object."""
+        if not hasattr(self.decode_head, "foreground"):
+            raise ValueError(
+                "the background policy 'objectness' needs a head with a foreground map (else use 'threshold' or "
+                f"'names'), got {type(self.decode_head).__name__}"
+            )
+        grids = stack_windows(self.decode_head.foreground(encoded.features), encoded.grid)
+        foreground = apply_separable(grids, logits.rows, logits.cols)[0, 0]
+        threshold = self.vocabulary.background.threshold
+        background = self.vocabulary.background_index or 0
+        return background_by_objectness(labels, foreground, 0.5 if threshold is None else threshold, background)
+
+
+def _preprocessor(config: dict | None, backbone) -> dict:
+    """mmseg's data preprocessor with the backbone's mean and std (RGB, 0..255) where none is given."""
+    if config is not None and not isinstance(config, dict):
+        return config
+    filled = dict(type="mmseg.SegDataPreProcessor", bgr_to_rgb=True, pad_val=0, seg_pad_val=255)
+    filled.update(config or {})
+    for name, values in (("mean", backbone.image_mean), ("std", backbone.image_std)):
+        if filled.get(name) is None:
+            filled[name] = [255.0 * value for value in values]
+    return filled

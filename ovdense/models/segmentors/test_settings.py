@@ -1,0 +1,80 @@
+"""The test_cfg of the segmentor, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class TestSettings:
+    """How images are cut, and how logits become labels.
+
+    Args:
+        mode: ``whole`` image at once, or ``slide`` a window over it.
+        crop_size: (height, width) of a window in pixels, or one number; for ``slide``.
+        stride: step of the window, likewise.
+        window_batch: windows that go through the backbone together.
+        logit_scale: factor of the cosines inside the softmax.
+        normalize: ``phrases`` (softmax over all phrases, then the best of a class: SCLIP) or ``classes`` (the best of
+            a class, then softmax: NACLIP).
+        prob_threshold: pixels of lower top probability become background; None: off.
+        area_threshold: drop classes that cover no more than this share of the foreground (SCLIP); None: off.
+        resize: ``two_step``: grid to input size, then to the original size, as the official protocols do;
+            ``direct``: one step, a little sharper.
+        align_corners: of both steps.
+        return_prob: give the top probability as ``seg_prob``.
+        keep_logits: give all class logits as ``seg_logits``: classes x height x width floats.
+        official_quirks: stretch the grid of a padded window over the unpadded one, as MaskCLIP's code does.
+    """
+
+    __test__ = False
+
+    mode: str = "whole"
+    crop_size: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+    window_batch: int = 8
+    logit_scale: float = 100.0
+    normalize: str = "phrases"
+    prob_threshold: float | None = None
+    area_threshold: float | None = None
+    resize: str = "two_step"
+    align_corners: bool = False
+    return_prob: bool = False
+    keep_logits: bool = False
+    official_quirks: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("mode", ("whole", "slide")),
+            ("resize", ("two_step", "direct")),
+            ("normalize", ("phrases", "classes", "none")),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"test_cfg.{name} must be one of {choices}, got {getattr(self, name)!r}")
+        if self.mode == "slide":
+            for name in ("crop_size", "stride"):
+                object.__setattr__(self, name, _pair(name, getattr(self, name)))
+            if any(step > side for step, side in zip(self.stride, self.crop_size)):
+                raise ValueError(f"test_cfg.stride {self.stride} leaves gaps between windows of {self.crop_size}")
+        if self.window_batch < 1:
+            raise ValueError(f"test_cfg.window_batch must be at least 1, got {self.window_batch}")
+
+    @classmethod
+    def parse(cls, config: dict | TestSettings | None) -> TestSettings:
+        """From a config dict; names of settings that do not exist are errors."""
+        if isinstance(config, cls):
+            return config
+        known = {field.name for field in fields(cls)}
+        unknown = set(config or {}) - known
+        if unknown:
+            raise ValueError(f"test_cfg has no {sorted(unknown)}; it takes {sorted(known)}")
+        return cls(**(config or {}))
+
+
+def _pair(name: str, value) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else value
+    if pair is None or len(pair) != 2 or min(pair) < 1:
+        raise ValueError(
+            f"test_cfg.{name} must be (height, width) in pixels or one number for mode 'slide', got {value!r}"
+        )
+    return int(pair[0]), int(pair[1])
