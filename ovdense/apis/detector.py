@@ -19,7 +19,7 @@ class Detector(Predictor):
     task = "detection"
 
     def _result(self, sample, path, image) -> DetectionResult:
-        vocabulary = self.model.vocabulary
+        vocabulary = self.vocabulary
         found = sample.pred_instances
         order = found.scores.argsort(descending=True, stable=True).cpu().numpy()
         masks = found.masks.cpu().numpy().astype(bool)[order] if "masks" in found else None

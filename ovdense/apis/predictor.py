@@ -20,6 +20,7 @@ from ovdense.apis.configs import ConfigError, inference_pipeline, load_config, m
 from ovdense.apis.results import FailedImage
 from ovdense.datasets.transforms import ImageError, read_image
 from ovdense.registry import MODELS
+from ovdense.structures import Vocabulary
 
 
 def init_model(config, checkpoint=None, device=None, *, vocabulary=None, options: dict | None = None):
@@ -94,9 +95,14 @@ class Predictor:
         return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
 
     @property
-    def vocabulary(self):
-        """The current vocabulary."""
-        return self.model.vocabulary
+    def vocabulary(self) -> Vocabulary | None:
+        """The current words; those of its training for a closed-set head; None if there are none yet."""
+        if self.model.vocabulary is not None:
+            return self.model.vocabulary
+        meta = getattr(self.model, "dataset_meta", None) or {}
+        if not meta.get("classes"):
+            return None
+        return Vocabulary.from_dict(dict(classes=meta["classes"], colors=meta.get("palette") or ()))
 
     def set_vocabulary(self, classes, **options):
         """Changes the words; a picture that was set stays encoded. Options of ``Vocabulary.parse``."""
@@ -191,7 +197,7 @@ class Predictor:
 
     @torch.no_grad()
     def _decode(self, encoded) -> list:
-        if self.model.vocabulary is None:
+        if self.vocabulary is None:
             raise ValueError("no words yet: call set_vocabulary([...]) first")
         return self.model.decode(encoded)
 

@@ -18,7 +18,7 @@ class Segmenter(Predictor):
     task = "segmentation"
 
     def _result(self, sample, path, image) -> SegmentationResult:
-        vocabulary = self.model.vocabulary
+        vocabulary = self.vocabulary
         probability = sample.seg_prob.data[0].float().cpu().numpy() if "seg_prob" in sample else None
         return SegmentationResult(
             tuple(vocabulary.classes),

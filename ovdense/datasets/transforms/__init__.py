@@ -1,6 +1,16 @@
-"""Pipeline transforms: loading pictures and label maps."""
+"""Pipeline transforms: loading pictures and label maps, resizing."""
 
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
+from ovdense.datasets.transforms.resizing import Resize
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "ImageError", "LoadImage", "LoadLabels", "find_images", "read_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "ImageError",
+    "LoadImage",
+    "LoadLabels",
+    "Resize",
+    "find_images",
+    "read_image",
+]
