@@ -48,12 +48,13 @@ def group_votes(
     peak_threshold: float = 0.25,
     min_cells: int = 12,
     max_instances: int = 100,
+    max_distance: float = 10.0,
     sigma: float = 1.6,
 ) -> list[tuple[Tensor, Tensor]]:
     """Foreground probability (B,h,w) and offsets to the centre (B,2,h,w) in cells -> for each image labels and scores.
 
     Foreground cells vote for the cell ``position + offset``; peaks of the smoothed votes are centres; each foreground
-    cell joins the peak nearest to its vote. ``labels`` (h,w) int64 numbers the instances from 0 by falling score and is
+    cell joins the peak nearest to its vote, unless that is more than ``max_distance`` cells away. ``labels`` (h,w) int64 numbers the instances from 0 by falling score and is
     -1 elsewhere; ``scores`` (N,) is an instance's mean foreground probability.
     """
     height, width = foreground.shape[-2:]
@@ -65,13 +66,12 @@ def group_votes(
     is_foreground = foreground > foreground_threshold
     density = vote_map(foreground * is_foreground, votes, sigma)
     peaks = find_peaks(density, peak_threshold)
-    return [
-        _group_image(foreground[i], is_foreground[i], votes[i], density[i], peaks[i], min_cells, max_instances)
-        for i in range(len(foreground))
-    ]
+    limits = dict(min_cells=min_cells, max_instances=max_instances, max_distance=max_distance)
+    images = zip(foreground, is_foreground, votes, density, peaks)
+    return [_group_image(*image, **limits) for image in images]
 
 
-def _group_image(foreground, is_foreground, votes, density, peaks, min_cells: int, max_instances: int):
+def _group_image(foreground, is_foreground, votes, density, peaks, *, min_cells, max_instances, max_distance):
     """Labels (h,w) and scores (N,) of one image."""
     labels = torch.full_like(foreground, -1, dtype=torch.long)
     centres = peaks.nonzero()
@@ -80,13 +80,16 @@ def _group_image(foreground, is_foreground, votes, density, peaks, min_cells: in
     if not len(centres):
         return labels, foreground.new_zeros(0)
     points = votes.flip(0)[:, is_foreground].T.float()
-    owner = torch.cat([torch.cdist(part, centres.float()).argmin(1) for part in points.split(CHUNK)])
+    nearest = [torch.cdist(part, centres.float()).min(1) for part in points.split(CHUNK)]
+    joins = torch.cat([distance for distance, _ in nearest]) <= max_distance
+    cells, owner = is_foreground.clone(), torch.cat([index for _, index in nearest])[joins]
+    cells[is_foreground] = joins
     area = torch.bincount(owner, minlength=len(centres))
-    total = torch.bincount(owner, weights=foreground[is_foreground].double(), minlength=len(centres))
+    total = torch.bincount(owner, weights=foreground[cells].double(), minlength=len(centres))
     score = (total / area.clamp(min=1)).to(foreground.dtype)
     order = score.masked_fill(area < min_cells, -1).argsort(descending=True)
     order = order[: min(int((area >= min_cells).sum()), max_instances)]
     rank = torch.full((len(centres),), -1, device=labels.device)
     rank[order] = torch.arange(len(order), device=labels.device)
-    labels[is_foreground] = rank[owner]
+    labels[cells] = rank[owner]
     return labels, score[order]

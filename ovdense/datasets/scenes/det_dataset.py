@@ -45,8 +45,8 @@ class ScenesDetDataset(GeneratedScenes, BaseDetDataset):
         classes = select_objects(self.vocabulary, None)
         self._label_of = {name: classes.index(name) for name in select_objects(self.vocabulary, labelled)}
         palette = dict(zip(self.vocabulary.classes, self.vocabulary.palette))
-        self.METAINFO = dict(classes=tuple(classes), palette=[tuple(palette[name]) for name in classes])
-        super().__init__(**kwargs)
+        metainfo = dict(classes=tuple(classes), palette=[tuple(palette[name]) for name in classes])
+        super().__init__(metainfo=metainfo, **kwargs)
 
     def get_cat_ids(self, idx: int) -> list[int]:
         return [instance["bbox_label"] for instance in self.get_data_info(idx)["instances"]]

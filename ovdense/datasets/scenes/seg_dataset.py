@@ -37,8 +37,12 @@ class ScenesSegDataset(GeneratedScenes, BaseSegDataset):
         self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator)
         if self.vocabulary.num_classes > 255:
             raise ValueError(f"a scene's label map holds 255 classes at most, got {self.vocabulary.num_classes}")
-        self.METAINFO = dict(classes=self.vocabulary.classes, palette=self.vocabulary.palette)
-        super().__init__(**kwargs)
+        metainfo = dict(classes=self.vocabulary.classes, palette=self.vocabulary.palette)
+        super().__init__(metainfo=metainfo, **kwargs)
+
+    @classmethod
+    def get_label_map(cls, new_classes=None) -> None:
+        """None: the labels are drawn in the order of the classes, whichever these are."""
 
     def _labels(self, scene: Scene) -> dict:
         labels = scene.semantic_as(self.vocabulary.classes)
