@@ -101,8 +101,8 @@ def _shared_plan(matrix: AxisMatrix, low: Tensor, max_tile: int) -> TilePlan:
         knots=None,
         stride=1,
         cell=low[start].clamp(max=max(matrix.size_in - 2, 0)),
-        near=matrix.index[start, 0],
-        far=matrix.index[start, -1],
+        near=low[start],
+        far=(low[start] + 1).clamp(max=matrix.size_in - 1),  # a row's second tap may be unused and repeat the first
         near_weight=weight[:, 0][rows].T.contiguous(),
         far_weight=weight[:, 1][rows].T.contiguous(),
         tile=tile,
