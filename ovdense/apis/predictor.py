@@ -206,6 +206,13 @@ class Predictor:
 
 
 def _device(device) -> torch.device:
+    count = torch.cuda.device_count()
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+        device = "cuda" if count else "cpu"
+    try:
+        device = torch.device(device)
+    except RuntimeError:
+        raise ConfigError(f"a device is cpu, cuda or cuda:0, got {device!r}") from None
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ConfigError(f"this machine has {count} CUDA devices that torch can use: take cpu, got {device}")
+    return device

@@ -98,7 +98,7 @@ def test_missing_pieces_are_named(scenes_config, photos):
         Detector.from_config(scenes_config)
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         Segmenter.from_config(scenes_config, "none.pth")
-    with pytest.raises(ValueError, match="got none|empty"):
+    with pytest.raises(ValueError, match="got none"):
         fresh.set_vocabulary([])
 
 
