@@ -51,7 +51,7 @@ def configure(args: argparse.Namespace):
     if args.checkpoint.lower() != "none" and not Path(args.checkpoint).is_file() and "://" not in args.checkpoint:
         raise ConfigError(f"no such checkpoint: {args.checkpoint}")
     if args.show or args.show_dir:
-        paint(config, args, task_of(config))
+        paint(config, args)
     if args.tta:
         if "tta_model" not in config or "tta_pipeline" not in config:
             raise ConfigError(f"--tta needs tta_model and tta_pipeline, which {args.config} lacks")
@@ -64,7 +64,7 @@ def configure(args: argparse.Namespace):
     return config
 
 
-def paint(config, args: argparse.Namespace, task: str) -> None:
+def paint(config, args: argparse.Namespace) -> None:
     """Turns the config's visualization hook on."""
     from ovdense.apis import ConfigError
 
@@ -74,10 +74,10 @@ def paint(config, args: argparse.Namespace, task: str) -> None:
     hook.draw = True
     if args.show:
         hook.update(show=True, wait_time=args.wait_time)
-    if args.show_dir and task == "detection":
-        hook.test_out_dir = args.show_dir
-    elif args.show_dir:
+    if args.show_dir and "SegVisualizationHook" in hook.type:  # mmseg's own writes where its visualizer says
         config.visualizer.save_dir = args.show_dir
+    elif args.show_dir:
+        hook.test_out_dir = args.show_dir
 
 
 def main(argv=None):

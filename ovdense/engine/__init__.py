@@ -1,5 +1,6 @@
 """Hooks and loops of training and testing."""
 
 from ovdense.engine.feature_cache import FeatureCache, FeatureCacheHook
+from ovdense.engine.overlay_hook import OverlayHook
 
-__all__ = ["FeatureCache", "FeatureCacheHook"]
+__all__ = ["FeatureCache", "FeatureCacheHook", "OverlayHook"]
