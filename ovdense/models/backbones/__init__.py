@@ -2,7 +2,21 @@
 
 from ovdense.models.backbones.base import DenseBackbone
 from ovdense.models.backbones.clip_backbone import CLIPBackbone
+from ovdense.models.backbones.clip_convnext import CLIPConvNeXt
+from ovdense.models.backbones.clip_resnet import CLIPResNet
+from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
+from ovdense.models.backbones.dino import DINOBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 
-__all__ = ["CLIPBackbone", "CLIPViT", "DenseBackbone", "LoadedCLIP", "load_clip"]
+__all__ = [
+    "CLIPBackbone",
+    "CLIPConvNeXt",
+    "CLIPResNet",
+    "CLIPTimm",
+    "CLIPViT",
+    "DINOBackbone",
+    "DenseBackbone",
+    "LoadedCLIP",
+    "load_clip",
+]

@@ -20,6 +20,7 @@ vanilla    (B, C, h, w)         patch tokens of the ordinary last block in the t
 vanilla_cls (B, C)              class token of the ordinary last block in the text space
 vanilla_normed (B, D, h, w)     tokens of the ordinary last block after the final norm (``x`` of the official MaskCLIP)
 layer4     (B, D, h, w)         last stage of a ModifiedResNet; its ``k`` is ``k_proj`` of it
+final      (B, D, h, w)         last map of a convolutional trunk, before its head
 pooled_k   (B, D, h, w)         keys of an attention-pool head (SigLIP, PE-Core)
 ========== ==================== ======================================================================================
 

@@ -1,14 +1,18 @@
 """A transformer block taken apart, so that its attention can be replaced.
 
-One adapter per block layout: open_clip's (plain and custom), timm's ``Block`` and timm's ``EvaBlock``. The weights stay
-in the block; nothing is copied.
+One adapter per block layout: open_clip's (plain and custom) and timm's (``Block``, ``EvaBlock``, post-norm Eva). The
+weights stay in the block; nothing is copied.
 
 Shapes: B images, T tokens, D channels, H heads of d channels.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
+import torch
 import torch.nn.functional as F
+from timm.layers import apply_rot_embed_cat
 from torch import Tensor, nn
 
 from ovdense.functional.attention import HeadTokens
@@ -24,38 +28,82 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-class OpenCLIPBlock:
-    """Parts of an open_clip ``ResidualAttentionBlock`` or ``CustomResidualAttentionBlock``."""
+def fused_projection(
+    y: Tensor, weight: Tensor, bias: Tensor | None, heads: int, needs_qk: bool
+) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    """Queries, keys and values (B, H, T, d) of one (3 D, D) weight; the values alone cost a third."""
+    if needs_qk:
+        return tuple(split_heads(part, heads) for part in F.linear(y, weight, bias).chunk(3, dim=-1))
+    start = weight.shape[0] // 3 * 2
+    return None, None, split_heads(F.linear(y, weight[start:], None if bias is None else bias[start:]), heads)
+
+
+class BlockParts(ABC):
+    """The steps of a residual block: ``x + branch(attention(split(x)))``, then ``mlp``."""
 
     def __init__(self, block: nn.Module) -> None:
         self.block, self.attn = block, block.attn
-        self.heads = self.attn.num_heads
+
+    @abstractmethod
+    def forward(self, x: Tensor, rope: Tensor | None = None) -> Tensor:
+        """The block as it is, (B, T, D) -> (B, T, D)."""
+
+    @abstractmethod
+    def split(
+        self, x: Tensor, grid: tuple[int, int], prefix: int, needs_qk: bool = True, rope: Tensor | None = None
+    ) -> HeadTokens:
+        """First norm and input projections."""
+
+    @abstractmethod
+    def project(self, x: Tensor) -> Tensor:
+        """The output projection alone, (B, T, D) -> (B, T, D)."""
+
+    @abstractmethod
+    def branch(self, context: Tensor, tokens: HeadTokens) -> Tensor:
+        """Averaged values (B, H, T, d) to what the block adds to its input (B, T, D)."""
+
+    @abstractmethod
+    def mlp(self, x: Tensor) -> Tensor:
+        """x + MLP(x), with norm and layer scale, (B, T, D) -> (B, T, D)."""
+
+
+def apply_variant(
+    parts: BlockParts, x: Tensor, context: Tensor, tokens: HeadTokens, *, residual: bool, mlp: bool
+) -> Tensor:
+    """The rest of a block after its attention, (B, T, D) -> (B, T, D); ``x`` is the stream that it adds to."""
+    y = parts.branch(context, tokens)
+    if residual:
+        y = x + y
+    return parts.mlp(y) if mlp else y
+
+
+class OpenCLIPBlock(BlockParts):
+    """open_clip's ``ResidualAttentionBlock`` and ``CustomResidualAttentionBlock``."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__(block)
         if getattr(self.attn, "logit_scale", None) is not None:
             raise ValueError(
                 "open_clip's scaled-cosine attention cannot run (it multiplies 4-D tensors with torch.bmm), "
                 "got a model config with scaled_cosine_attn=True"
             )
 
-    def split(self, x: Tensor, grid: tuple[int, int], prefix: int = 1, needs_qk: bool = True, rope=None) -> HeadTokens:
-        """First norm and input projections, (B, T, D) -> queries, keys, values in heads."""
+    def forward(self, x: Tensor, rope: Tensor | None = None) -> Tensor:
+        return self.block(x)
+
+    def split(
+        self, x: Tensor, grid: tuple[int, int], prefix: int, needs_qk: bool = True, rope: Tensor | None = None
+    ) -> HeadTokens:
         attn, y = self.attn, self.block.ln_1(x)
-        weight, bias = attn.in_proj_weight, attn.in_proj_bias
-        q = k = None
-        if needs_qk:
-            q, k, v = (split_heads(part, self.heads) for part in F.linear(y, weight, bias).chunk(3, dim=-1))
-            if isinstance(getattr(attn, "ln_q", None), nn.Module):
-                q, k = attn.ln_q(q), attn.ln_k(k)
-        else:
-            width = weight.shape[0] // 3 * 2
-            v = split_heads(F.linear(y, weight[width:], None if bias is None else bias[width:]), self.heads)
+        q, k, v = fused_projection(y, attn.in_proj_weight, attn.in_proj_bias, attn.num_heads, needs_qk)
+        if needs_qk and hasattr(attn, "ln_q"):
+            q, k = attn.ln_q(q), attn.ln_k(k)
         return HeadTokens(q=q, k=k, v=v, grid=grid, scale=v.shape[-1] ** -0.5, prefix=prefix, inputs=y)
 
     def project(self, x: Tensor) -> Tensor:
-        """The output projection alone, (B, T, D) -> (B, T, D)."""
         return self.attn.out_proj(x)
 
     def branch(self, context: Tensor, tokens: HeadTokens) -> Tensor:
-        """Averaged values (B, H, T, d) to what the block adds to its input (B, T, D)."""
         attn = self.attn
         if getattr(attn, "head_scale", None) is not None:
             context = context * attn.head_scale
@@ -68,15 +116,68 @@ class OpenCLIPBlock:
         return self.block.ls_1(y)
 
     def mlp(self, x: Tensor) -> Tensor:
-        """x + MLP(norm(x))."""
         return x + self.block.ls_2(self.block.mlp(self.block.ln_2(x)))
 
 
-def apply_variant(
-    parts: OpenCLIPBlock, x: Tensor, context: Tensor, tokens: HeadTokens, *, residual: bool, mlp: bool
-) -> Tensor:
-    """The rest of a block after its attention, (B, T, D) -> (B, T, D); ``x`` is the stream that it adds to."""
-    y = parts.branch(context, tokens)
-    if residual:
-        y = x + y
-    return parts.mlp(y) if mlp else y
+class TimmBlock(BlockParts):
+    """timm's ``Block``, ``EvaBlock`` and ``EvaBlockPostNorm``, with rotary embedding, gates and query/key norms."""
+
+    def __init__(self, block: nn.Module) -> None:
+        if not hasattr(getattr(block, "attn", None), "proj") or not hasattr(block, "mlp"):
+            raise ValueError(f"no way to replace the attention of timm blocks of type {type(block).__name__}")
+        super().__init__(block)
+        self.post_norm = type(block).__name__ == "EvaBlockPostNorm"
+
+    def forward(self, x: Tensor, rope: Tensor | None = None) -> Tensor:
+        return self.block(x) if rope is None else self.block(x, rope=rope)
+
+    def split(
+        self, x: Tensor, grid: tuple[int, int], prefix: int, needs_qk: bool = True, rope: Tensor | None = None
+    ) -> HeadTokens:
+        attn = self.attn
+        y = x if self.post_norm else self.block.norm1(x)
+        q = k = None
+        if attn.qkv is not None:
+            bias = attn.qkv.bias
+            if getattr(attn, "q_bias", None) is not None:
+                bias = torch.cat([attn.q_bias, attn.k_bias, attn.v_bias])
+            q, k, v = fused_projection(y, attn.qkv.weight, bias, attn.num_heads, needs_qk)
+        else:
+            if getattr(attn, "num_kv_groups", 1) > 1:
+                raise ValueError("no way to replace grouped-query attention: keys have fewer heads than queries")
+            v = split_heads(attn.v_proj(y), attn.num_heads)
+            if needs_qk:
+                q, k = (split_heads(layer(y), attn.num_heads) for layer in (attn.q_proj, attn.k_proj))
+        if needs_qk:
+            q, k = attn.q_norm(q), attn.k_norm(k)
+            if rope is not None:
+                q, k = (self._rotate(z, rope, prefix).type_as(v) for z in (q, k))
+        return HeadTokens(q=q, k=k, v=v, grid=grid, scale=attn.scale, prefix=prefix, inputs=y)
+
+    def _rotate(self, z: Tensor, rope: Tensor, prefix: int) -> Tensor:
+        half = getattr(self.attn, "rotate_half", False)
+        return torch.cat([z[:, :, :prefix], apply_rot_embed_cat(z[:, :, prefix:], rope, half=half)], dim=2)
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.attn.proj(x)
+
+    def branch(self, context: Tensor, tokens: HeadTokens) -> Tensor:
+        attn, merged = self.attn, merge_heads(context)
+        merged = attn.norm(merged) if hasattr(attn, "norm") else merged
+        if getattr(attn, "gate", None) is not None:
+            merged = merged * attn.gate(tokens.inputs).sigmoid()
+        y = attn.proj(merged)
+        return self.block.norm1(y) if self.post_norm else self._scale(y, 1)
+
+    def mlp(self, x: Tensor) -> Tensor:
+        block = self.block
+        if self.post_norm:
+            return x + block.norm2(block.mlp(x))
+        return x + self._scale(block.mlp(block.norm2(x)), 2)
+
+    def _scale(self, y: Tensor, which: int) -> Tensor:
+        """The block's layer scale, if it has one."""
+        if hasattr(self.block, f"ls{which}"):
+            return getattr(self.block, f"ls{which}")(y)
+        gamma = getattr(self.block, f"gamma_{which}", None)
+        return y if gamma is None else gamma * y

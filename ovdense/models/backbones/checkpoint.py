@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 JIT_REMEDY = (
     "is a TorchScript archive, which can run code when it is loaded. Convert it once where you trust it "
@@ -103,3 +103,30 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    """Loads a state dict whose names and shapes must all fit (counters of batch norms may be missing).
+
+    Raises:
+        ValueError: lists what is missing, unexpected or of another shape; ``what`` names source and model.
+    """
+    expected = module.state_dict()
+    common = sorted(set(tensors) & set(expected))
+    parts = {
+        "missing": sorted(key for key in set(expected) - set(tensors) if not key.endswith("num_batches_tracked")),
+        "unexpected": sorted(set(tensors) - set(expected)),
+        "of another shape": [
+            f"{key} {tuple(tensors[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in common
+            if tensors[key].shape != expected[key].shape
+        ],
+    }
+    if any(parts.values()):
+        listed = "; ".join(f"{len(keys)} {kind}: {_shorten(keys)}" for kind, keys in parts.items() if keys)
+        raise ValueError(f"{what} does not fit: {listed}")
+    module.load_state_dict(tensors, strict=False)
+
+
+def _shorten(keys: list[str], count: int = 5) -> str:
+    return ", ".join(keys[:count]) + (f" and {len(keys) - count} more" if len(keys) > count else "")

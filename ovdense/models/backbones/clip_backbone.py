@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 
+from timm.models import is_model_in_modules
+
 from ovdense.models.backbones.base import DenseBackbone
 from ovdense.models.backbones.open_clip_loader import Pretrained, resolve_model
+from ovdense.models.backbones.token_trunks import TOKEN_MODULES
 from ovdense.registry import MODELS
 
 EMBEDDED_BACKBONES = {"lite": "LiteBackbone"}  # embedded models that are no open_clip model: their own class, by name
@@ -18,7 +21,7 @@ def backbone_class(model: str | dict) -> str:
     vision_cfg = resolve_model(model)[1]["vision_cfg"]
     trunk = vision_cfg.get("timm_model_name")
     if trunk:
-        return "CLIPConvNeXt" if trunk.startswith("convnext") else "CLIPTimm"
+        return "CLIPTimm" if is_model_in_modules(trunk, TOKEN_MODULES) else "CLIPConvNeXt"
     return "CLIPResNet" if isinstance(vision_cfg.get("layers"), (list, tuple)) else "CLIPViT"
 
 

@@ -5,20 +5,15 @@ Shapes: B images, T = 1 + h * w tokens (class token first), D channels, C channe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovdense.functional.attention import HeadTokens, attention_map, get_attention_variant, vanilla
-from ovdense.functional.position import POSITION_MODES, resize_position_table
-from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
-from ovdense.models.backbones.blocks import OpenCLIPBlock, apply_variant
+from ovdense.functional.position import resize_position_table
+from ovdense.models.backbones.blocks import OpenCLIPBlock
 from ovdense.models.backbones.open_clip_loader import Pretrained, load_clip
+from ovdense.models.backbones.transformer import TransformerBackbone
 from ovdense.registry import MODELS
-from ovdense.structures import DenseFeatures
 
 
 class QuickGELU(nn.Module):
@@ -32,29 +27,19 @@ ACTIVATIONS = {"gelu": nn.GELU, "quickgelu": QuickGELU}
 
 
 @MODELS.register_module()
-class CLIPViT(DenseBackbone):
+class CLIPViT(TransformerBackbone):
     """(B, 3, H, W) -> DenseFeatures of a native open_clip ViT, its last block replaced by a dense variant.
 
     Args:
         model: open_clip name, embedded model, or a config dict (see ``open_clip_loader.load_clip``).
         pretrained: tag, local file, state dict or None.
         attention: last-block variant, one of ``functional.attention.ATTENTION_VARIANTS``.
-        attention_options: keyword arguments of the variant (``std``, ``iterations``, ``depth``, ...).
-        residual: add the block's input; None = as the variant's paper does.
-        mlp: run the block's MLP; None = as the variant's paper does.
-        position: how the position table is resized, one of ``functional.position.POSITION_MODES``.
-        official_quirks: skip that resizing whenever the number of cells agrees, as the official code does.
         act: ``gelu``, ``quickgelu`` or None for what the weights were trained with. The official MaskCLIP runs
             OpenAI weights with ``gelu`` and ``ln_eps=1e-6``.
         ln_eps: epsilon of every layer norm, or None for the model's own.
-        out_indices: blocks whose patch tokens become ``maps``; the last block gives those of the variant.
-        **kwargs: ``padding``, ``capture``, ``with_global``, ``frozen`` of ``DenseBackbone``.
+        official_quirks: do not resize the position table when only the number of cells agrees, as the official code.
+        **kwargs: see ``TransformerBackbone``.
     """
-
-    captures = (
-        *("q", "k", "v", "q_out", "k_out", "v_out", "attention", "input", "input_cls", "tokens", "cls", "prefix"),
-        *("normed", "dense_cls", "vanilla", "vanilla_cls", "vanilla_normed"),
-    )
 
     def __init__(
         self,
@@ -62,72 +47,30 @@ class CLIPViT(DenseBackbone):
         model: str | dict,
         pretrained: Pretrained = None,
         attention: str = "value",
-        attention_options: dict | None = None,
-        residual: bool | None = None,
-        mlp: bool | None = None,
-        position: str = "sclip",
-        official_quirks: bool = False,
         act: str | None = None,
         ln_eps: float | None = None,
-        out_indices: Sequence[int] = (),
+        official_quirks: bool = False,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
-        if position not in POSITION_MODES:
-            raise ValueError(f"position must be one of {sorted(POSITION_MODES)}, got {position!r}")
-        self.variant = get_attention_variant(attention)
-        self.attention_options = dict(attention_options or {})
-        self.residual = self.variant.residual if residual is None else residual
-        self.mlp = self.variant.mlp if mlp is None else mlp
-        self.position, self.official_quirks = position, official_quirks
-
+        super().__init__(attention=attention, **kwargs)
         loaded = load_clip(model, pretrained)
         visual = loaded.visual
         check_supported(visual, loaded.name)
-        self.name, self.space, self.embed_dim = loaded.name, loaded.space, loaded.embed_dim
-        self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
-        self.stride = visual.patch_size[0]
         override_activation(visual, act)
         override_eps(visual, ln_eps)
+        self.name, self.space, self.embed_dim = loaded.name, loaded.space, loaded.embed_dim
+        self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
+        self.stride, self.official_quirks = visual.patch_size[0], official_quirks
         self.visual = visual
-        count = len(visual.transformer.resblocks)
-        if any(not -count <= index < count for index in out_indices):
-            raise ValueError(f"out_indices must name blocks 0 to {count - 1} of {loaded.name}, got {list(out_indices)}")
-        self.out_indices = tuple(index % count for index in out_indices)
-        self._depth(self.attention_options)
-        self._freeze()
+        self._finish_init()
 
-    def encode(self, images: Tensor, **options) -> DenseFeatures:
-        x, grid = self.embed(images)
-        options = {**self.attention_options, **options}
-        blocks = self.visual.transformer.resblocks
-        depth, maps = self._depth(options), {}
-        for index, block in enumerate(blocks[:-depth]):
-            x = block(x)
-            if index in self.out_indices:
-                maps[index] = to_map(x[:, 1:], grid)
+    def blocks(self) -> nn.ModuleList:
+        return self.visual.transformer.resblocks
 
-        ordinary = stream = x
-        for index, block in enumerate(blocks[-depth:], start=len(blocks) - depth):
-            x, parts = ordinary, OpenCLIPBlock(block)
-            tokens = parts.split(x, grid, needs_qk=self.variant.needs_qk or self._wants_ordinary())
-            context = self.variant.function(tokens, **options)
-            stream = apply_variant(parts, stream, context, tokens, residual=self.residual, mlp=self.mlp)
-            if index < len(blocks) - 1:
-                ordinary = apply_variant(parts, x, vanilla(tokens), tokens, residual=True, mlp=True)
-            if index in self.out_indices:
-                maps[index] = to_map(stream[:, 1:], grid)
+    def parts(self, block: nn.Module) -> OpenCLIPBlock:
+        return OpenCLIPBlock(block)
 
-        extras = self._capture(parts, x, stream, tokens, options)
-        return DenseFeatures(
-            dense=to_map(self.to_text_space(stream[:, 1:]), grid),
-            global_embedding=self._global_embedding(parts, x, stream, tokens) if self.with_global else None,
-            maps=tuple(maps[index] for index in self.out_indices),
-            extras=extras,
-        )
-
-    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Images of whole cells to tokens that enter the first block, and the patch grid."""
+    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int], None]:
         visual = self.visual
         patches = visual.conv1(images)
         grid = (patches.shape[-2], patches.shape[-1])
@@ -140,78 +83,25 @@ class CLIPViT(DenseBackbone):
         )
         class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         x = torch.cat([class_token, patches.flatten(2).transpose(1, 2)], dim=1) + table.to(patches.dtype)
-        return visual.ln_pre(visual.patch_dropout(x)), grid
+        return visual.ln_pre(visual.patch_dropout(x)), grid, None
+
+    def final_norm(self, tokens: Tensor) -> Tensor:
+        return self.visual.ln_post(tokens)
 
     def to_text_space(self, tokens: Tensor) -> Tensor:
-        """Tokens that left the last block to the text space, (B, N, D) -> (B, N, C)."""
         visual = self.visual
         if visual.attn_pool is not None:
             tokens = pool_single_tokens(visual.attn_pool, tokens)
         tokens = visual.ln_post(tokens)
         return tokens if visual.proj is None else tokens @ visual.proj
 
-    def _depth(self, options: dict) -> int:
-        """Number of blocks at the end that the variant replaces: 1, or GEM's depth - 1."""
-        count = len(self.visual.transformer.resblocks)
-        if self.variant.streams == 1:
-            return 1
-        depth = options.get("depth")
-        depth = min(7, count + 1) if depth is None else depth
-        if not 2 <= depth <= count + 1:
-            raise ValueError(f"depth of {self.variant.name} must be 2 to {count + 1} for {count} blocks, got {depth}")
-        return depth - 1
+    def global_rows(self) -> slice:
+        reads_class_token = self.visual.attn_pool is None and self.visual.pool_type == "tok"
+        return slice(0, 1) if reads_class_token else slice(None)
 
-    def _is_ordinary(self) -> bool:
-        """True when the chosen variant is the block as it was trained."""
-        return self.variant.name == "vanilla" and self.residual and self.mlp
-
-    def _wants_ordinary(self) -> bool:
-        """True when queries and keys of the last block are needed beside the variant's own."""
-        names = {"q", "k", "q_out", "k_out", "vanilla", "vanilla_cls", "vanilla_normed"}
-        return self.with_global or bool(names.intersection(self.capture))
-
-    def _ordinary(self, parts: OpenCLIPBlock, x: Tensor, stream: Tensor, tokens: HeadTokens, rows: slice) -> Tensor:
-        """Some rows of the output of the last block as it was trained; only those rows are computed."""
-        if self._is_ordinary():
-            return stream[:, rows]
-        context = vanilla(replace(tokens, q=tokens.q[:, :, rows]))
-        return apply_variant(parts, x[:, rows], context, tokens, residual=True, mlp=True)
-
-    def _global_embedding(self, parts: OpenCLIPBlock, x: Tensor, stream: Tensor, tokens: HeadTokens) -> Tensor:
-        """The model's own image embedding (B, C), at this image size."""
-        visual = self.visual
-        if visual.attn_pool is None and visual.pool_type == "tok":
-            return self.to_text_space(self._ordinary(parts, x, stream, tokens, slice(0, 1)))[:, 0]
-        pooled, _ = visual._pool(self._ordinary(parts, x, stream, tokens, slice(None)))
-        return pooled if visual.proj is None else pooled @ visual.proj
-
-    def _capture(self, parts: OpenCLIPBlock, x: Tensor, stream: Tensor, tokens: HeadTokens, options: dict) -> dict:
-        grid, extras = tokens.grid, {}
-        for name in self.capture:
-            if name in ("q", "k", "v"):
-                extras[name] = heads_to_map(getattr(tokens, name), grid, prefix=1)
-            elif name in ("q_out", "k_out", "v_out"):
-                rows = getattr(tokens, name[0]).transpose(1, 2).flatten(2)[:, 1:]
-                extras[name] = to_map(parts.project(rows), grid)
-            elif name == "attention":
-                extras[name] = attention_map(self.variant, tokens, **options)
-            elif name == "vanilla_cls":
-                extras[name] = self.to_text_space(self._ordinary(parts, x, stream, tokens, slice(0, 1)))[:, 0]
-            elif name in ("vanilla", "vanilla_normed"):
-                rows = self._ordinary(parts, x, stream, tokens, slice(1, None))
-                rows = self.to_text_space(rows) if name == "vanilla" else self.visual.ln_post(rows)
-                extras[name] = to_map(rows, grid)
-            else:
-                extras[name] = {
-                    "input": lambda: to_map(x[:, 1:], grid),
-                    "input_cls": lambda: x[:, 0],
-                    "tokens": lambda: to_map(stream[:, 1:], grid),
-                    "cls": lambda: stream[:, 0],
-                    "prefix": lambda: stream[:, :1],
-                    "normed": lambda: to_map(self.visual.ln_post(stream[:, 1:]), grid),
-                    "dense_cls": lambda: self.to_text_space(stream[:, :1])[:, 0],
-                }[name]()
-        return extras
+    def pool(self, tokens: Tensor) -> Tensor:
+        pooled, _ = self.visual._pool(tokens)
+        return pooled if self.visual.proj is None else pooled @ self.visual.proj
 
 
 def check_supported(visual: nn.Module, name: str) -> None:

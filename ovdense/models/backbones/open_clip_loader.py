@@ -20,10 +20,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from ovdense.models.backbones.checkpoint import file_digest, plain_state_dict, read_state_dict, tensors_digest
+from ovdense.models.backbones.checkpoint import (
+    file_digest,
+    load_strictly,
+    plain_state_dict,
+    read_state_dict,
+    tensors_digest,
+)
 from ovdense.models.backbones.hub import fetch_hub_config, fetch_tag
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -275,22 +280,4 @@ def fit_weights(tower: nn.Module, tensors: Mapping[str, Tensor], prefix: str, *,
     if not own:
         heads = sorted({key.split(".")[0] for key in tensors})[:8]
         raise ValueError(f"{source} has no {prefix}* weights for {name}, got {heads}")
-    expected = tower.state_dict()
-    missing = sorted(set(expected) - set(own))
-    unexpected = sorted(set(own) - set(expected))
-    misshapen = [
-        f"{key} {tuple(own[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in sorted(set(own) & set(expected))
-        if own[key].shape != expected[key].shape
-    ]
-    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
-    if missing or unexpected or misshapen:
-        parts = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-        listed = "; ".join(f"{len(keys)} {what}: {shorten(keys)}" for what, keys in parts.items() if keys)
-        raise ValueError(f"{source} does not fit the {half} tower of {name}: {listed}")
-    with torch.no_grad():
-        tower.load_state_dict(own, strict=False)
-
-
-def shorten(keys: list[str], count: int = 5) -> str:
-    return ", ".join(keys[:count]) + (f" and {len(keys) - count} more" if len(keys) > count else "")
+    load_strictly(tower, own, f"{source} for the {half} tower of {name}")

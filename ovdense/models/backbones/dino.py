@@ -1,0 +1,126 @@
+"""DINOBackbone: DINO, DINOv2 and DINOv3 (and any other timm VisionTransformer or Eva) as patch features without text.
+
+Shapes: B images, T = P + h * w tokens (class token, then registers), D channels.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import timm
+from torch import Tensor, nn
+
+from ovdense.models.backbones.base import to_map
+from ovdense.models.backbones.blocks import TimmBlock
+from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
+from ovdense.models.backbones.hub import cached_tag, hub_endpoint, offline_message, require_connection
+from ovdense.models.backbones.token_trunks import allow_any_size, embed_tokens, is_token_trunk
+from ovdense.models.backbones.transformer import LastBlock, TransformerBackbone
+from ovdense.registry import MODELS
+
+
+@MODELS.register_module()
+class DINOBackbone(TransformerBackbone):
+    """(B, 3, H, W) -> DenseFeatures without ``dense``; ``maps`` holds the normed patch tokens (B, D, h, w).
+
+    Args:
+        model: timm name, for example ``vit_small_patch8_224.dino``, ``vit_small_patch14_reg4_dinov2``,
+            ``vit_small_patch16_dinov3``.
+        pretrained: True for timm's weights (hub), a local file (timm's or the original layout), or False for random.
+        attention: last-block variant, see ``TransformerBackbone``.
+        position: None = as the original: ``gem`` for models with registers, ``sclip`` for the others.
+        model_options: keyword arguments of ``timm.create_model`` (``depth``, ``embed_dim`` for tiny models in tests).
+        **kwargs: see ``TransformerBackbone``. With ``out_indices`` the maps are those blocks' tokens, each through
+            the final norm. ``with_global`` gives the normed class token.
+    """
+
+    space = None
+    captures = tuple(
+        name for name in TransformerBackbone.captures if name not in ("dense_cls", "vanilla", "vanilla_cls")
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        pretrained: bool | str | Path = False,
+        attention: str = "vanilla",
+        position: str | None = None,
+        model_options: dict | None = None,
+        **kwargs,
+    ) -> None:
+        trunk = create_trunk(model, pretrained, model_options or {})
+        position = position or ("gem" if trunk.num_prefix_tokens > 1 else "sclip")
+        super().__init__(attention=attention, position=position, **kwargs)
+        self.name, self.embed_dim = model, trunk.embed_dim
+        self.image_mean = tuple(trunk.pretrained_cfg["mean"])
+        self.image_std = tuple(trunk.pretrained_cfg["std"])
+        self.stride, self.prefix = trunk.patch_embed.feat_ratio(), trunk.num_prefix_tokens
+        allow_any_size(trunk)
+        self.trunk = trunk
+        self._finish_init()
+
+    def blocks(self) -> nn.Sequential:
+        return self.trunk.blocks
+
+    def parts(self, block: nn.Module) -> TimmBlock:
+        return TimmBlock(block)
+
+    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int], Tensor | None]:
+        return embed_tokens(self.trunk, images, self.position)
+
+    def final_norm(self, tokens: Tensor) -> Tensor:
+        return self.trunk.norm(tokens)
+
+    def to_text_space(self, tokens: Tensor) -> None:
+        return None
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        return self.final_norm(tokens)[:, 0]
+
+    def collect_maps(self, maps: dict[int, Tensor], last: LastBlock) -> tuple[Tensor, ...]:
+        if not self.out_indices:
+            return (to_map(self.final_norm(last.stream[:, self.prefix :]), last.tokens.grid),)
+        chosen = (maps[index] for index in self.out_indices)
+        return tuple(self.final_norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) for x in chosen)
+
+
+def create_trunk(model: str, pretrained: bool | str | Path, options: dict) -> nn.Module:
+    """A timm trunk of tokens, without classifier, with the weights asked for.
+
+    Raises:
+        ValueError: no such timm model, or one that is not made of tokens, or weights that do not fit.
+        ConnectionError: timm's weights are not on this machine and no hub is in reach.
+    """
+    if not timm.is_model(model):
+        near = timm.list_models(f"*{model.split('.')[0].split('_')[-1]}*")[:8]
+        raise ValueError(f"model must be a name of timm (near: {', '.join(near) or 'none'}), got {model!r}")
+    if pretrained is True:
+        hub_id = timm.models.get_pretrained_cfg(model).hf_hub_id
+        if not hub_id:
+            raise ValueError(f"timm has no weights for {model}; give a local file")
+        if cached_tag({"hf_hub": hub_id + "/model.safetensors"}) is None:
+            require_connection(hub_endpoint(), f"pretrained=True of {model}")
+    elif pretrained is False or pretrained is None:
+        warnings.warn(f"no pretrained weights for {model}: its weights are random", stacklevel=3)
+    try:
+        trunk = timm.create_model(model, pretrained=pretrained is True, num_classes=0, **options)
+    except OSError as error:
+        raise ConnectionError(offline_message(f"pretrained=True of {model}", hub_endpoint(), error)) from error
+    if not is_token_trunk(trunk):
+        raise ValueError(f"DINOBackbone runs timm's VisionTransformer and Eva, got {type(trunk).__name__} for {model}")
+    if isinstance(pretrained, (str, Path)):
+        load_file(trunk, pretrained, model)
+    return trunk.eval()
+
+
+def load_file(trunk: nn.Module, path: str | Path, model: str) -> None:
+    """A local weight file, in timm's layout or the original one, which timm converts."""
+    tensors = read_state_dict(path)
+    if set(tensors) != set(trunk.state_dict()):
+        convert = sys.modules[type(trunk).__module__].checkpoint_filter_fn
+        tensors = convert(tensors, trunk)
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("head.")}
+    load_strictly(trunk, tensors, f"{path} for {model}")

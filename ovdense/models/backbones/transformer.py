@@ -1,0 +1,194 @@
+"""TransformerBackbone: what ViTs of every library share, the last-block variants above all.
+
+Shapes: B images, T = P + h * w tokens (class and register tokens first), D channels, C channels of the text space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from ovdense.functional.attention import HeadTokens, attention_map, get_attention_variant, vanilla
+from ovdense.functional.position import POSITION_MODES
+from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
+from ovdense.models.backbones.blocks import BlockParts, apply_variant
+from ovdense.structures import DenseFeatures
+
+PROJECTED = {"q_out": "q", "k_out": "k", "v_out": "v"}
+ORDINARY = ("vanilla", "vanilla_cls", "vanilla_normed")
+
+
+@dataclass(frozen=True)
+class LastBlock:
+    """What the last block saw and gave: its parts, input (B, T, D), output (B, T, D), heads, and variant options."""
+
+    parts: BlockParts
+    x: Tensor
+    stream: Tensor
+    tokens: HeadTokens
+    options: dict
+
+
+class TransformerBackbone(DenseBackbone):
+    """(B, 3, H, W) -> DenseFeatures of a stack of transformer blocks; a subclass supplies the trunk.
+
+    Args:
+        attention: last-block variant, one of ``functional.attention.ATTENTION_VARIANTS``.
+        attention_options: keyword arguments of the variant (``std``, ``iterations``, ``depth``, ...).
+        residual: add the block's input; None = as the variant's paper does.
+        mlp: run the block's MLP; None = as the variant's paper does.
+        position: how the position table is resized, one of ``functional.position.POSITION_MODES``.
+        out_indices: blocks whose patch tokens become ``maps``; the last block gives those of the variant.
+        **kwargs: ``padding``, ``capture``, ``with_global``, ``frozen`` of ``DenseBackbone``.
+    """
+
+    prefix = 1
+    captures = (
+        *("q", "k", "v", *PROJECTED, "attention", "input", "input_cls", "tokens", "cls", "prefix"),
+        *("normed", "dense_cls", *ORDINARY),
+    )
+
+    def __init__(
+        self,
+        *,
+        attention: str,
+        attention_options: dict | None = None,
+        residual: bool | None = None,
+        mlp: bool | None = None,
+        position: str = "sclip",
+        out_indices: Sequence[int] = (),
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if position not in POSITION_MODES:
+            raise ValueError(f"position must be one of {sorted(POSITION_MODES)}, got {position!r}")
+        self.variant = get_attention_variant(attention)
+        self.attention_options = dict(attention_options or {})
+        self.residual = self.variant.residual if residual is None else residual
+        self.mlp = self.variant.mlp if mlp is None else mlp
+        self.position, self.out_indices = position, tuple(out_indices)
+
+    def _finish_init(self) -> None:
+        """To be called by a subclass once the trunk is in place."""
+        count = len(self.blocks())
+        if any(not -count <= index < count for index in self.out_indices):
+            raise ValueError(f"out_indices must name blocks 0 to {count - 1} of {self.name}, got {self.out_indices}")
+        self.out_indices = tuple(index % count for index in self.out_indices)
+        self._depth(self.attention_options)
+        self._freeze()
+
+    # what a subclass supplies
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The blocks, in order."""
+        raise NotImplementedError
+
+    def parts(self, block: nn.Module) -> BlockParts:
+        """The adapter of a block."""
+        raise NotImplementedError
+
+    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int], object]:
+        """(tokens that enter the first block, patch grid, rotary embedding or None)."""
+        raise NotImplementedError
+
+    def final_norm(self, tokens: Tensor) -> Tensor:
+        """The norm after the last block, (B, N, D) -> (B, N, D)."""
+        raise NotImplementedError
+
+    def to_text_space(self, tokens: Tensor) -> Tensor | None:
+        """Tokens that left the last block to the text space, (B, N, D) -> (B, N, C)."""
+        raise NotImplementedError
+
+    def global_rows(self) -> slice:
+        """Rows of the last block's ordinary output that ``pool`` reads."""
+        return slice(0, 1)
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """The model's own image embedding from those rows, (B, N, D) -> (B, C)."""
+        return self.to_text_space(tokens)[:, 0]
+
+    def collect_maps(self, maps: dict[int, Tensor], last: LastBlock) -> tuple[Tensor, ...]:
+        """``maps`` from the patch tokens that left the blocks of ``out_indices``."""
+        return tuple(maps[index] for index in self.out_indices)
+
+    # the shared part
+
+    def encode(self, images: Tensor, **options) -> DenseFeatures:
+        x, grid, rope = self.embed(images)
+        last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {})
+        dense = self.to_text_space(last.stream[:, self.prefix :])
+        return DenseFeatures(
+            dense=None if dense is None else to_map(dense, grid),
+            global_embedding=self.pool(self._ordinary(last, self.global_rows())) if self.with_global else None,
+            maps=self.collect_maps(maps, last),
+            extras={name: self._field(name, last) for name in self.capture},
+        )
+
+    def _run_blocks(self, x: Tensor, grid: tuple[int, int], rope, options: dict, maps: dict[int, Tensor]) -> LastBlock:
+        blocks = self.blocks()
+        first = len(blocks) - self._depth(options)
+        for index, block in enumerate(blocks[:first]):
+            x = self.parts(block).forward(x, rope)
+            if index in self.out_indices:
+                maps[index] = to_map(x[:, self.prefix :], grid)
+
+        ordinary = stream = x
+        for index, block in enumerate(blocks[first:], start=first):
+            x, parts = ordinary, self.parts(block)
+            tokens = parts.split(x, grid, self.prefix, self.variant.needs_qk or self._wants_qk(), rope)
+            context = self.variant.function(tokens, **options)
+            stream = apply_variant(parts, stream, context, tokens, residual=self.residual, mlp=self.mlp)
+            if index < len(blocks) - 1:
+                ordinary = apply_variant(parts, x, vanilla(tokens), tokens, residual=True, mlp=True)
+            if index in self.out_indices:
+                maps[index] = to_map(stream[:, self.prefix :], grid)
+        return LastBlock(parts, x, stream, tokens, options)
+
+    def _depth(self, options: dict) -> int:
+        """Number of blocks at the end that the variant replaces: 1, or GEM's depth - 1."""
+        if self.variant.streams == 1:
+            return 1
+        count = len(self.blocks())
+        depth = options.get("depth")
+        depth = min(7, count + 1) if depth is None else depth
+        if not 2 <= depth <= count + 1:
+            raise ValueError(f"depth of {self.variant.name} must be 2 to {count + 1} for {count} blocks, got {depth}")
+        return depth - 1
+
+    def _wants_qk(self) -> bool:
+        """True when queries and keys are needed beside the variant's own use of them."""
+        return self.with_global or bool({"q", "k", "q_out", "k_out", *ORDINARY}.intersection(self.capture))
+
+    def _ordinary(self, last: LastBlock, rows: slice) -> Tensor:
+        """Some rows of the last block's output as it was trained; only those rows are computed."""
+        if self.variant.name == "vanilla" and self.residual and self.mlp:
+            return last.stream[:, rows]
+        tokens = replace(last.tokens, q=last.tokens.q[:, :, rows], inputs=last.tokens.inputs[:, rows])
+        return apply_variant(last.parts, last.x[:, rows], vanilla(tokens), tokens, residual=True, mlp=True)
+
+    def _field(self, name: str, last: LastBlock) -> Tensor:
+        """One entry of ``extras``, see ``base``."""
+        tokens, patches = last.tokens, slice(self.prefix, None)
+        grid = tokens.grid
+        if name in ("q", "k", "v"):
+            return heads_to_map(getattr(tokens, name), grid, self.prefix)
+        if name in PROJECTED:
+            rows = getattr(tokens, PROJECTED[name])[:, :, patches]
+            return to_map(last.parts.project(rows.transpose(1, 2).flatten(2)), grid)
+        if name == "attention":
+            return attention_map(self.variant, tokens, **last.options)
+        if name in ("input", "tokens"):
+            return to_map((last.x if name == "input" else last.stream)[:, patches], grid)
+        if name in ("input_cls", "cls", "prefix"):
+            leading = (last.x if name == "input_cls" else last.stream)[:, : self.prefix]
+            return leading if name == "prefix" else leading[:, 0]
+        if name == "normed":
+            return to_map(self.final_norm(last.stream[:, patches]), grid)
+        if name == "dense_cls":
+            return self.to_text_space(last.stream[:, :1])[:, 0]
+        if name == "vanilla_cls":
+            return self.to_text_space(self._ordinary(last, slice(0, 1)))[:, 0]
+        rows = self._ordinary(last, patches)
+        return to_map(self.to_text_space(rows) if name == "vanilla" else self.final_norm(rows), grid)
