@@ -68,7 +68,7 @@ class OpenVocabularyMixin:
             if self._text_encoder is None:
                 embeddings = self._pick_given(vocabulary)
         self._vocabulary, self._embeddings = vocabulary, embeddings
-        self.dataset_meta = dict(classes=list(vocabulary.classes), palette=vocabulary.palette)
+        self._dataset_meta = dict(classes=list(vocabulary.classes), palette=vocabulary.palette)
         self._warn_other_vocabulary()
 
     @property
@@ -90,6 +90,20 @@ class OpenVocabularyMixin:
         if self._embeddings.rows.device != device:
             self._embeddings = self._embeddings.to(device)
         return self._embeddings
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Classes and palette of the vocabulary, as mm's tools and visualizers read them.
+
+        mm's inferencers set it to COCO's or Cityscapes' names where no checkpoint is given: with a vocabulary that is
+        ignored.
+        """
+        return self.__dict__.get("_dataset_meta")
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict | None) -> None:
+        if self.__dict__.get("_vocabulary") is None:
+            self._dataset_meta = meta
 
     def vocabulary_meta(self) -> dict:
         """What a checkpoint says about the vocabulary that the model was trained with."""
