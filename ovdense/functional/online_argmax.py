@@ -18,16 +18,13 @@ class OnlineArgmax:
 
     Args:
         scale: factor of the logits inside the softmax.
-        normalize: ``phrases``: softmax over all phrases, then the maximum of a class's phrases (SCLIP family);
-            ``classes``: the maximum first, then softmax over classes (NACLIP); ``none``: the logits are probabilities
-            or scores already, and the top one is returned as it is.
+        softmax: over all phrases; without it the logits are probabilities already, and the top one is returned as it
+            is.
     """
 
-    def __init__(self, *, scale: float = 1.0, normalize: str = "phrases") -> None:
-        if normalize not in ("phrases", "classes", "none"):
-            raise ValueError(f"normalize must be 'phrases', 'classes' or 'none', got {normalize!r}")
+    def __init__(self, *, scale: float = 1.0, softmax: bool = True) -> None:
         self.scale = scale
-        self.normalize = normalize
+        self.softmax = softmax
         self.best: Tensor | None = None
         self.labels: Tensor | None = None
         self.normaliser: Tensor | None = None
@@ -41,8 +38,8 @@ class OnlineArgmax:
         scores = logits
         if len(classes) < len(logits):
             scores = synonym_max(logits[None], index, len(classes))[0]
-        if self.normalize != "none":
-            spread = torch.logsumexp((logits if self.normalize == "phrases" else scores) * self.scale, dim=0)
+        if self.softmax:
+            spread = torch.logsumexp(logits * self.scale, dim=0)
             self.normaliser = spread if self.normaliser is None else torch.logaddexp(self.normaliser, spread)
         if allowed is not None:
             keep = allowed.to(classes.device)[classes]
@@ -62,7 +59,7 @@ class OnlineArgmax:
         """Top probability (H,W)."""
         if self.best is None:
             raise ValueError("no class was allowed to win: update() must see at least one allowed class")
-        if self.normalize == "none":
+        if not self.softmax:
             return self.best
         return torch.exp(self.best * self.scale - self.normaliser)
 

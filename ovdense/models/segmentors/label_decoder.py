@@ -28,7 +28,7 @@ class LabelRules:
     Args:
         num_classes: K.
         logit_scale: factor of the logits inside the softmax; irrelevant to labels without a threshold.
-        normalize: ``phrases``, ``classes`` or ``none``; see ``OnlineArgmax``.
+        softmax: over all phrases; False where the head gives probabilities.
         prob_threshold: pixels of lower top probability become background.
         area_threshold: classes that cover no more than this share of the foreground are dropped.
         background_index: class of the background.
@@ -37,7 +37,7 @@ class LabelRules:
 
     num_classes: int
     logit_scale: float = 100.0
-    normalize: str = "phrases"
+    softmax: bool = True
     prob_threshold: float | None = None
     area_threshold: float | None = None
     background_index: int = 0
@@ -90,7 +90,7 @@ def decode_labels(logits: WindowLogits, rules: LabelRules) -> tuple[Tensor, Tens
 def _winners(logits: WindowLogits, rules: LabelRules, allowed: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Labels and, where the rules need it, the top probability; only ``allowed`` (K,) classes may win."""
     wants_prob = rules.with_prob or rules.prob_threshold is not None
-    if logits.refine is not None or (wants_prob and rules.normalize != "phrases"):
+    if logits.refine is not None or (wants_prob and not rules.softmax):
         return _running_winners(logits, rules, allowed, wants_prob)
     result = separable_argmax(
         logits.grids[None],
@@ -112,7 +112,7 @@ def _running_winners(
     chunks = [chunk.to(logits.grids.device) for chunk in class_chunks(logits.class_index.cpu(), CLASSES_AT_ONCE)]
     labels, probability = [], []
     for lines in logits.blocks():
-        best = OnlineArgmax(scale=rules.logit_scale, normalize=rules.normalize if wants_prob else "none")
+        best = OnlineArgmax(scale=rules.logit_scale, softmax=rules.softmax and wants_prob)
         for chunk in chunks:
             part = logits.full(chunk, lines)
             if logits.refine is not None:
@@ -128,7 +128,7 @@ def class_logits(logits: WindowLogits, rules: LabelRules) -> Tensor:
     full = logits.full()
     if logits.refine is not None:
         full = logits.refine(full)
-    scale = 1.0 if rules.normalize == "none" else rules.logit_scale
+    scale = rules.logit_scale if rules.softmax else 1.0
     return synonym_max(full[None], logits.class_index, rules.num_classes)[0] * scale
 
 

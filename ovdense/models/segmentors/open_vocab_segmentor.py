@@ -183,7 +183,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         return LabelRules(
             num_classes=self.num_classes,
             logit_scale=settings.logit_scale,
-            normalize="none" if self.decode_head.gives_probability else settings.normalize,
+            softmax=not self.decode_head.gives_probability,
             prob_threshold=threshold,
             area_threshold=settings.area_threshold,
             background_index=background_index or 0,

@@ -15,9 +15,8 @@ class TestSettings:
         stride: step of the window, likewise.
         window_batch: windows that go through the backbone together.
         logit_scale: factor of the cosines inside the softmax.
-        normalize: ``phrases`` (softmax over all phrases, then the best of a class: SCLIP) or ``classes`` (the best of
-            a class, then softmax: NACLIP).
-        prob_threshold: pixels of lower top probability become background; None: off.
+        prob_threshold: pixels whose best phrase has a lower probability, among all phrases, become background;
+            None: off.
         area_threshold: drop classes that cover no more than this share of the foreground (SCLIP); None: off.
         resize: ``two_step``: grid to input size, then to the original size, as the official protocols do;
             ``direct``: one step, a little sharper.
@@ -34,7 +33,6 @@ class TestSettings:
     stride: tuple[int, int] | None = None
     window_batch: int = 8
     logit_scale: float = 100.0
-    normalize: str = "phrases"
     prob_threshold: float | None = None
     area_threshold: float | None = None
     resize: str = "two_step"
@@ -47,7 +45,6 @@ class TestSettings:
         for name, choices in (
             ("mode", ("whole", "slide")),
             ("resize", ("two_step", "direct")),
-            ("normalize", ("phrases", "classes", "none")),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"test_cfg.{name} must be one of {choices}, got {getattr(self, name)!r}")
