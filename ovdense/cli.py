@@ -100,7 +100,7 @@ def _segment(args) -> int:
 
 
 def _detect(args) -> int:
-    predictor = _predictor(args, "detection")
+    predictor = _predictor(args, "detection").set_proposals(args.proposals)
 
     def adjust(result):
         result = result.above(args.score_thr) if args.score_thr is not None else result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ovdense.apis.predictor import Predictor
+from ovdense.apis.proposals import GivenProposals
 from ovdense.apis.results import DetectionResult
 
 
@@ -17,6 +18,23 @@ class Detector(Predictor):
     """
 
     task = "detection"
+    _proposals: GivenProposals | None = None
+
+    def set_proposals(self, proposals):
+        """Boxes to name instead of the model's own proposals, for the pictures that follow.
+
+        Args:
+            proposals: (R, 4) xyxy in pixels, a dict of file name -> boxes, or a json file of one of them or of COCO;
+                None goes back to the model's own.
+        """
+        self._proposals = None if proposals is None else GivenProposals(proposals)
+        return self
+
+    def _prepare(self, image: np.ndarray, path: str | None) -> dict:
+        data = super()._prepare(image, path)
+        if self._proposals is not None:
+            data["data_samples"].set_metainfo(dict(proposals=self._proposals(path)))
+        return data
 
     def _result(self, sample, path, image) -> DetectionResult:
         vocabulary = self.vocabulary
