@@ -37,9 +37,11 @@ def init_model(config, checkpoint=None, device=None, *, vocabulary=None, options
     init_default_scope(config.get("default_scope", "ovdense"))
     model = MODELS.build(config.model)
     if checkpoint is not None:
-        meta = load_checkpoint(model, checkpoint).get("dataset_meta") or {}
-        if meta and not getattr(model, "dataset_meta", None):
-            model.dataset_meta = meta
+        meta = load_checkpoint(model, checkpoint)
+        if meta.get("dataset_meta") and not getattr(model, "dataset_meta", None):
+            model.dataset_meta = meta["dataset_meta"]
+        if hasattr(model, "check_trained_vocabulary"):
+            model.check_trained_vocabulary(meta)
     if vocabulary is not None:
         model.set_vocabulary(vocabulary)
     model.cfg = config

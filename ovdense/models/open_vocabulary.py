@@ -12,6 +12,7 @@ from torch import Tensor
 from ovdense.models.text_encoders import load_class_embeddings
 from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, Vocabulary
+from ovdense.structures.vocabulary import is_background
 
 
 class OpenVocabularyMixin:
@@ -110,7 +111,7 @@ class OpenVocabularyMixin:
         return {} if self._vocabulary is None else dict(vocabulary=self._vocabulary.to_dict())
 
     def check_trained_vocabulary(self, meta: Mapping) -> None:
-        """Remembers the vocabulary of a checkpoint's meta; other names then give a warning, now and later."""
+        """Remembers the vocabulary of a checkpoint's meta; names that are new to it give a warning, now and later."""
         if meta.get("vocabulary"):
             self._trained_vocabulary = Vocabulary.from_dict(meta["vocabulary"])
             self._warn_other_vocabulary()
@@ -147,12 +148,14 @@ class OpenVocabularyMixin:
 
     def _warn_other_vocabulary(self) -> None:
         trained, current = self._trained_vocabulary, self._vocabulary
-        if trained is not None and current is not None and trained.classes != current.classes:
-            unseen = [name for name in current.classes if name not in trained.classes]
+        if trained is None or current is None:
+            return
+        known = {*trained.classes, *trained.flat_phrases}
+        unseen = [name for name in current.classes if name not in known and not is_background(name)]
+        if unseen:
             warnings.warn(
-                f"the checkpoint was trained with {trained.num_classes} classes, the model now has "
-                f"{current.num_classes}, {len(unseen)} of them new: {unseen[:5]}; their results "
-                "rest on the text space alone",
+                f"the checkpoint was trained with {trained.num_classes} classes, of the model's {current.num_classes} "
+                f"{len(unseen)} are new to it: {unseen[:5]}; their results rest on the text space alone",
                 stacklevel=3,
             )
 

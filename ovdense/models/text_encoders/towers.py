@@ -92,6 +92,7 @@ class OpenCLIPTower:
 
     def encode_phrases(self, phrases: Sequence[str], templates: Sequence[str], advance: Advance) -> Tensor:
         rows = []
+        self.loaded.text.to(self.device)
         for part in chunks(phrases, max(1, self.batch_size // len(templates))):
             sentences = [fill(template, phrase) for phrase in part for template in templates]
             encoded = self.encode_sentences(sentences)
@@ -99,6 +100,7 @@ class OpenCLIPTower:
                 encoded = F.normalize(encoded, dim=-1)
             rows.append(encoded.unflatten(0, (len(part), -1)).mean(1))
             advance(len(part))
+        self.loaded.text.to("cpu")  # leaves the accelerator to the images
         return torch.cat(rows)
 
     @torch.no_grad()
@@ -106,7 +108,7 @@ class OpenCLIPTower:
         """Raw (N, C) float32 encodings on the CPU."""
         tokens = self.tokenize(sentences)
         dtype = PRECISIONS[self.precision]
-        text = self.loaded.text.to(self.device)
+        text = self.loaded.text
         with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
             rows = [text(part.to(self.device)).float().cpu() for part in tokens.split(self.batch_size)]
         return torch.cat(rows)
