@@ -94,7 +94,10 @@ class Predictor:
         config = load_config(path)
         if not exact or pretrained is not None:
             use_backbone(config, model, pretrained)
-        return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
+        try:
+            return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
+        except TypeError as error:  # an option of this method that this kind of backbone does not have
+            raise ConfigError(f"{path.stem} does not go with {model}: choose another method; {error}") from error
 
     @property
     def vocabulary(self) -> Vocabulary | None:
