@@ -54,8 +54,11 @@ def group_votes(
     """Foreground probability (B,h,w) and offsets to the centre (B,2,h,w) in cells -> for each image labels and scores.
 
     Foreground cells vote for the cell ``position + offset``; peaks of the smoothed votes are centres; each foreground
-    cell joins the peak nearest to its vote, unless that is more than ``max_distance`` cells away. ``labels`` (h,w) int64 numbers the instances from 0 by falling score and is
-    -1 elsewhere; ``scores`` (N,) is an instance's mean foreground probability.
+    cell joins the peak nearest to its vote, unless that is more than ``max_distance`` cells away.
+
+    Returns:
+        ``labels`` (h,w) int64, instances numbered from 0 by falling score and -1 elsewhere; ``scores`` (N,), each an
+        instance's mean foreground probability.
     """
     height, width = foreground.shape[-2:]
     y, x = torch.meshgrid(
