@@ -5,5 +5,5 @@ model = dict(
     decode_head=dict(type='PixelTextHead'),
     text_encoder=dict(type='CLIPTextEncoder', model='scenes', pretrained=None),
     vocabulary='scenes-48',
-    data_preprocessor=dict(type='mmseg.SegDataPreProcessor', bgr_to_rgb=True, pad_val=0, seg_pad_val=255),
+    data_preprocessor=dict(type='mmseg.SegDataPreProcessor', bgr_to_rgb=True, size_divisor=1, seg_pad_val=255),
     test_cfg=dict(mode='whole'))
