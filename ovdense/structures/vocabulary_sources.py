@@ -40,6 +40,8 @@ def read_source(source: object, *, separator: str | None = None) -> dict:
         return read_string(source, separator=separator)
     if isinstance(source, Mapping):
         return read_mapping(source)
+    if isinstance(source, (set, frozenset)):
+        raise TypeError(f"the order of the names is the order of the classes: pass a list, got a set of {len(source)}")
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return read_list(source)
     raise TypeError(
@@ -118,7 +120,7 @@ def read_list(items: Iterable) -> dict:
 
 
 def read_mapping(content: Mapping) -> dict:
-    """Our own form, COCO json, phrase -> class, or class -> list of phrases."""
+    """Our own form, COCO json, names by class index, phrase -> class, or class -> list of phrases."""
     if isinstance(content.get("classes"), list):
         unknown = set(content) - FIELDS
         if unknown:
@@ -128,6 +130,8 @@ def read_mapping(content: Mapping) -> dict:
         return read_coco(content["categories"])
     if not content:
         raise ValueError("a vocabulary needs at least one class name, got an empty dict")
+    if all(str(key).isdecimal() for key in content):
+        return read_ids({int(key): value for key, value in content.items()})
     phrases: dict[str, list[str]] = {}
     for position, (key, value) in enumerate(content.items()):
         if isinstance(value, (list, tuple)):
@@ -138,6 +142,13 @@ def read_mapping(content: Mapping) -> dict:
             name = normalize_name(value, f"class of phrase {key!r} at position {position}")
             phrases.setdefault(name, []).append(normalize_name(key, f"phrase {position}"))
     return dict(classes=list(phrases), phrases=list(phrases.values()))
+
+
+def read_ids(names: Mapping[int, object]) -> dict:
+    """Names by class index, as detection tools write them: ``{0: "person", 1: "bicycle"}``."""
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(f"names by class index need the indices 0..{len(names) - 1}, got {sorted(names)[:10]}")
+    return read_list([names[index] for index in range(len(names))])
 
 
 def read_coco(categories: list[Mapping]) -> dict:
