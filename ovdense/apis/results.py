@@ -93,9 +93,11 @@ class SegmentationResult(_Result):
 
     def to_coco(self, image_id: int = 0) -> list[dict]:
         """One annotation with an RLE mask for each class in the picture; category ids count from 1."""
-        present = [int(index) for index in np.unique(self.labels) if index < len(self.classes)]
-        masks = np.stack([self.labels == index for index in present]) if present else np.zeros((0, *self.labels.shape))
-        return _coco_annotations(image_id, np.array(present, int), _boxes_of(masks), masks, None)
+        annotations = []
+        for index in np.flatnonzero(class_shares(self.labels, len(self.classes))):
+            mask = (self.labels == index)[None]  # one at a time: a large picture of many classes has large masks
+            annotations += _coco_annotations(image_id, np.array([index]), _boxes_of(mask), mask, None)
+        return annotations
 
 
 @dataclass
