@@ -1,0 +1,1 @@
+vocabulary = dict(source='ade20k-150', templates='imagenet-80')
