@@ -84,12 +84,14 @@ class OpenVocabularyMixin:
             raise RuntimeError(
                 "the model has no vocabulary: call set_vocabulary(['cat', 'dog']) or set it in the config"
             )
-        if self._embeddings is None:
-            self._embeddings = self._text_encoder.encode(self._vocabulary)
-            self._check_embeddings(self._embeddings)
-        device = self._own_device()
-        if self._embeddings.rows.device != device:
-            self._embeddings = self._embeddings.to(device)
+        # Rows that are made during prediction have to serve training later: no inference tensors.
+        with torch.inference_mode(False), torch.no_grad():
+            if self._embeddings is None:
+                self._embeddings = self._text_encoder.encode(self._vocabulary)
+                self._check_embeddings(self._embeddings)
+            device = self._own_device()
+            if self._embeddings.rows.device != device:
+                self._embeddings = self._embeddings.to(device)
         return self._embeddings
 
     @property

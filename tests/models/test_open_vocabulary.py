@@ -105,6 +105,15 @@ def test_encoded_vocabularies_are_taken_as_they_are():
     assert torch.equal(model.class_embeddings.rows, encoded.rows) and model._text_encoder.calls == 0
 
 
+def test_rows_made_during_prediction_serve_training():
+    model = ToyModel(text_encoder=TEXT, vocabulary=["cat"])
+    with torch.inference_mode():
+        rows = model.class_embeddings.rows
+    scores = nn.Linear(3, 4)(torch.ones(1, 3)) @ rows.T
+    scores.sum().backward()
+    assert not rows.is_inference() and not rows.requires_grad
+
+
 def test_rows_are_on_the_models_device():
     model = ToyModel(text_encoder=TEXT, vocabulary=["cat"]).to("meta")
     assert model.class_embeddings.rows.device.type == "meta"
