@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 import ovdense
 
 EMBEDDED_MODELS = ("lite", "scenes")
+PREFERRED = ("naclip", "maskclip")  # methods that are taken where none is asked for, best first
 
 
 class ConfigError(ValueError):
@@ -120,7 +121,8 @@ def method_config(task: str, model: str, method: str | None = None) -> tuple[Pat
     def rank(name: str) -> tuple:
         backbone = _slug([*name.split("_"), ""][1])
         family = re.match("[a-z]*", wanted).group()[:3]
-        return (backbone != wanted, not backbone.startswith(family), "tiny" in candidates[name].parts, len(name), name)
+        liked = PREFERRED.index(name.split("_")[0]) if name.split("_")[0] in PREFERRED else len(PREFERRED)
+        return (backbone != wanted, not backbone.startswith(family), liked, len(name), name)
 
     for name in sorted(candidates, key=rank):
         if task_of(Config.fromfile(candidates[name])) == task:

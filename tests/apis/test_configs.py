@@ -54,6 +54,7 @@ def test_a_loaded_config_is_ones_own():
         ("segmentation", "RN50", "maskclip", "maskclip_rn50_generic-448", True),
         ("segmentation", "RN101", "maskclip", "maskclip_rn50_generic-448", False),
         ("segmentation", "ViT-B-16", "sclip", "sclip_vit-b16_generic-336", True),
+        ("segmentation", "ViT-B-16", None, "maskclip_vit-b16_generic-448", True),
         ("segmentation", "lite", None, "dense_lite_generic-448", True),
         ("detection", "lite", None, "region-text_lite_generic-448", True),
     ],
