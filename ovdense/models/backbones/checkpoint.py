@@ -55,8 +55,9 @@ def read_state_dict(path: str | Path, allow_jit: bool = False) -> dict[str, Tens
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # unpickling errors have no common base
+        reason = f"{type(error).__name__} {error}".strip().splitlines()[0]
         raise ValueError(
-            f"{path} cannot be read with weights_only=True ({type(error).__name__}: {str(error).splitlines()[0]}): "
+            f"{path} cannot be read with weights_only=True ({reason}): "
             "it is damaged or holds more than tensors; save its state dict as safetensors"
         ) from error
     return plain_state_dict(loaded, str(path))

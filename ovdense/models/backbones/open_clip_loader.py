@@ -41,8 +41,9 @@ logger = logging.getLogger(__name__)
 
 
 def embedded_models() -> tuple[str, ...]:
-    """Names of the models that the package carries."""
-    return tuple(sorted(path.parent.name for path in ASSETS.glob("*/config.json")))
+    """Names of the image-text models that the package carries."""
+    configs = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in ASSETS.glob("*/config.json")}
+    return tuple(sorted(name for name, config in configs.items() if "vision_cfg" in config))
 
 
 @dataclass
