@@ -5,8 +5,8 @@ Shapes: B images, T = P + h * w tokens (class token, then registers), D channels
 
 from __future__ import annotations
 
-import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import timm
@@ -120,7 +120,7 @@ def load_file(trunk: nn.Module, path: str | Path, model: str) -> None:
     """A local weight file, in timm's layout or the original one, which timm converts."""
     tensors = read_state_dict(path)
     if set(tensors) != set(trunk.state_dict()):
-        convert = sys.modules[type(trunk).__module__].checkpoint_filter_fn
+        convert = import_module(type(trunk).__module__).checkpoint_filter_fn
         tensors = convert(tensors, trunk)
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("head.")}
     load_strictly(trunk, tensors, f"{path} for {model}")
