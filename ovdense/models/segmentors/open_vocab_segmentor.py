@@ -12,7 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
-from torch import Tensor
+from torch import Tensor, nn
 
 from ovdense.functional.background import background_by_objectness
 from ovdense.functional.resample import apply_separable
@@ -43,8 +43,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         train_cfg: unused, for mm's sake.
         test_cfg: see ``TestSettings``.
         pretrained: unused, for mm's sake.
-        save_frozen: keep the weights of a frozen backbone in checkpoints. None leaves them out where they came from a
-            file, so that the checkpoint of a probe holds the probe.
+        save_frozen: keep the weights of a frozen backbone in checkpoints. None leaves them out where the config alone
+            brings them back, so that the checkpoint of a probe holds the probe.
     """
 
     align_corners = False
@@ -65,7 +65,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         save_frozen: bool | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        backbone = MODELS.build(backbone)
+        backbone_config, backbone = backbone, MODELS.build(backbone)
         super().__init__(data_preprocessor=_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
         self.backbone = backbone
         self.decode_head = MODELS.build(decode_head)
@@ -81,7 +81,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         )
         frozen = not any(parameter.requires_grad for parameter in backbone.parameters())
         if save_frozen is None:
-            save_frozen = getattr(backbone, "pretrained", None) is None
+            save_frozen = not _has_named_weights(backbone_config, backbone)
         if frozen and not save_frozen:
             slim_checkpoints(self, "backbone")
 
@@ -213,6 +213,13 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         threshold = self.vocabulary.background.threshold
         background = self.vocabulary.background_index or 0
         return background_by_objectness(labels, foreground, 0.5 if threshold is None else threshold, background)
+
+
+def _has_named_weights(config: dict, backbone: nn.Module) -> bool:
+    """True where the config says where the backbone's weights come from; False for random ones."""
+    if backbone.space:
+        return not backbone.space.endswith("/random")
+    return bool(config.get("pretrained"))
 
 
 def _preprocessor(config: dict | None, backbone) -> dict:
