@@ -7,7 +7,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=-1, by_epoch=False),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='mmseg.SegVisualizationHook'))
+    visualization=dict(type='OverlayHook'))
 
 env_cfg = dict(
     cudnn_benchmark=False,

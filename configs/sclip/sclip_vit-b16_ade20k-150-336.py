@@ -13,7 +13,7 @@ model = dict(
     test_cfg=dict(mode='slide', crop_size=224, stride=112, logit_scale=40))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(2048, 336), keep_ratio=True),
+    dict(type='ovdense.Resize', scale=(2048, 336), keep_ratio=True),
     dict(type='LoadAnnotations'),
     dict(type='mmseg.PackSegInputs'),
 ]

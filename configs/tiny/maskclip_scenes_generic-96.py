@@ -1,8 +1,9 @@
 # MaskCLIP with the tiny CLIP on drawings of your own: the shorter side becomes 96 pixels, the size that it knows.
-_base_ = ['../_base_/models/scenes_segmentor.py', '../_base_/default_runtime_seg.py']
+_base_ = ['../_base_/models/scenes_segmentor.py', '../_base_/datasets/images.py', '../_base_/default_runtime_seg.py']
 model = dict(decode_head=dict(type='MaskCLIPHead'), vocabulary=None)
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(2048, 96), keep_ratio=True, antialias=True),
+    dict(type='ovdense.Resize', scale=(2048, 96), keep_ratio=True, antialias=True),
     dict(type='mmseg.PackSegInputs'),
 ]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

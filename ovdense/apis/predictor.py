@@ -97,7 +97,11 @@ class Predictor:
         try:
             return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
         except TypeError as error:  # an option of this method that this kind of backbone does not have
-            raise ConfigError(f"{path.stem} does not go with {model}: choose another method; {error}") from error
+            if method is not None:
+                raise ConfigError(f"{path.stem} does not go with {model}: choose another method; {error}") from error
+        backbone = config.model.backbone
+        config.model.backbone = {key: backbone[key] for key in ("type", "model", "pretrained")}
+        return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
 
     @property
     def vocabulary(self) -> Vocabulary | None:

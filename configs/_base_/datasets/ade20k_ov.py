@@ -2,7 +2,7 @@
 data_root = 'data/ade/ADEChallengeData2016'
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(2048, 448), keep_ratio=True),
+    dict(type='ovdense.Resize', scale=(2048, 448), keep_ratio=True),
     dict(type='LoadAnnotations'),
     dict(type='mmseg.PackSegInputs'),
 ]

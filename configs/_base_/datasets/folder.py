@@ -4,14 +4,14 @@ classes = 'data/mine/names.txt'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=(2048, 448), keep_ratio=True, antialias=True),
+    dict(type='ovdense.Resize', scale=(2048, 448), keep_ratio=True, antialias=True),
     dict(type='mmseg.RandomCrop', crop_size=(448, 448), cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
     dict(type='mmseg.PackSegInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(2048, 448), keep_ratio=True, antialias=True),
+    dict(type='ovdense.Resize', scale=(2048, 448), keep_ratio=True, antialias=True),
     dict(type='LoadAnnotations'),
     dict(type='mmseg.PackSegInputs'),
 ]

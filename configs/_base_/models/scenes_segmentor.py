@@ -1,5 +1,6 @@
 # The embedded tiny CLIP for drawn scenes; 'value' attention with residual and MLP suits it best (see its model card).
 model = dict(
+    _scope_='ovdense',
     type='OpenVocabSegmentor',
     backbone=dict(type='CLIPBackbone', model='scenes', pretrained=None, attention='value'),
     decode_head=dict(type='PixelTextHead'),
