@@ -43,9 +43,8 @@ def find_config(name: str | Path) -> Path:
     Raises:
         ConfigError: nothing of that name; the message lists the nearest names.
     """
-    for path in (Path(name), Path("configs") / name):
-        if path.is_file():
-            return path
+    if Path(name).is_file():
+        return Path(name)
     inside = config_root() / name
     if inside.is_file():
         return inside

@@ -12,6 +12,7 @@ from ovdense.apis import (
     FailedImage,
     ImageError,
     Segmenter,
+    find_config,
     inference_model,
     init_model,
 )
@@ -98,7 +99,7 @@ def test_missing_pieces_are_named(scenes_config, photos):
         Detector.from_config(scenes_config)
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         Segmenter.from_config(scenes_config, "none.pth")
-    with pytest.raises(ValueError, match="got none"):
+    with pytest.raises(ValueError, match="got an empty list"):
         fresh.set_vocabulary([])
 
 
@@ -120,3 +121,16 @@ def test_mmseg_functions_take_the_same_config(scenes_config, photos):
     expected = inference_model(model, str(photos[2])).pred_sem_seg.data
     for source in (str(photos[2]), np.asarray(Image.open(photos[2]))[..., ::-1]):
         assert torch.equal(mmseg.apis.inference_model(model, source).pred_sem_seg.data, expected)
+
+
+def test_inferencer_of_mmseg_takes_a_shipped_config_and_keeps_its_words(photos, tmp_path):
+    from mmseg.apis import MMSegInferencer
+
+    path = find_config("maskclip_scenes_scenes-48-96x96")
+    inferencer = MMSegInferencer(str(path), device="cpu", show_progress=False)
+    assert inferencer.model.dataset_meta["classes"] == list(inferencer.model.vocabulary.classes)
+    inferencer.model.set_vocabulary(["a", "b"])
+    for source in (str(photos[2]), np.asarray(Image.open(photos[2]))[..., ::-1]):
+        found = inferencer(source, out_dir=str(tmp_path / "out"))["predictions"]
+        assert found.shape == (96, 64) and found.max() <= 1
+    assert len(list((tmp_path / "out" / "vis").iterdir())) == 2
