@@ -83,7 +83,7 @@ class SceneGenerator:
         size: side of the picture in pixels, or (height, width).
         num_objects: fewest and most sprites in a scene.
         object_size: smallest and largest side of a sprite in pixels; default 28 to 60 times ``zoom``.
-        zoom: pixels to one pixel of a 96-pixel scene, for textures, shadows and blur; default ``max(1, side / 96)``.
+        zoom: pixels to one pixel of a 96-pixel scene, for textures, shadows and blur; default ``max(1, shorter side / 96)``.
         seed: seed of the scenes.
         texture_seed: seed of the textures. Splits that must not share textures take different seeds.
         texture_variants: different textures of each material.
@@ -108,7 +108,7 @@ class SceneGenerator:
         self.height, self.width = (size, size) if isinstance(size, int) else size
         if min(self.height, self.width) < 16:
             raise ValueError(f"a scene needs at least 16 x 16 pixels, got {self.height} x {self.width}")
-        self.zoom = max(1.0, max(self.height, self.width) / NOMINAL_SCENE) if zoom is None else zoom
+        self.zoom = max(1.0, min(self.height, self.width) / NOMINAL_SCENE) if zoom is None else zoom
         self.object_size = (28 * self.zoom, 60 * self.zoom) if object_size is None else object_size
         self.num_objects, self.min_visible, self.seed = num_objects, min_visible, seed
         self.sprites = self._choose_sprites(classes, styles)
