@@ -1,6 +1,15 @@
 # MaskCLIP with the tiny CLIP on drawings of your own: the shorter side becomes 96 pixels, the size that it knows.
-_base_ = ['../_base_/models/scenes_segmentor.py', '../_base_/datasets/images.py', '../_base_/default_runtime_seg.py']
-model = dict(decode_head=dict(type='MaskCLIPHead'), vocabulary=None)
+_base_ = [
+    '../_base_/models/clip_seg.py',
+    '../_base_/backbones/scenes.py',
+    '../_base_/datasets/images.py',
+    '../_base_/default_runtime_seg.py',
+]
+model = dict(
+    vocabulary='scenes-143',
+    backbone=dict(attention='value', **_base_.clip),
+    text_encoder=_base_.clip,
+    decode_head=dict(type='MaskCLIPHead'))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ovdense.Resize', scale=(2048, 96), keep_ratio=True, antialias=True),

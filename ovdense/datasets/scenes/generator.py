@@ -83,7 +83,7 @@ class SceneGenerator:
         size: side of the picture in pixels, or (height, width).
         num_objects: fewest and most sprites in a scene.
         object_size: smallest and largest side of a sprite in pixels; default 28 to 60 times ``zoom``.
-        zoom: pixels to one pixel of a 96-pixel scene, for textures, shadows and blur; default ``max(1, shorter side / 96)``.
+        zoom: size of textures, shadows and blur, 1 for a scene of 96 pixels; default ``max(1, shorter side / 96)``.
         seed: seed of the scenes.
         texture_seed: seed of the textures. Splits that must not share textures take different seeds.
         texture_variants: different textures of each material.

@@ -1,7 +1,0 @@
-# ClearCLIP (arXiv 2407.12442) on generated scenes: no residual, no MLP.
-_base_ = [
-    '../_base_/models/scenes_segmentor.py',
-    '../_base_/datasets/scenes_seg.py',
-    '../_base_/default_runtime_seg.py',
-]
-model = dict(backbone=dict(attention='qq'))

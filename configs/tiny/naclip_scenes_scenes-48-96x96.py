@@ -1,7 +1,0 @@
-# NACLIP (arXiv 2404.08181) on generated scenes.
-_base_ = [
-    '../_base_/models/scenes_segmentor.py',
-    '../_base_/datasets/scenes_seg.py',
-    '../_base_/default_runtime_seg.py',
-]
-model = dict(backbone=dict(attention='kk+gaussian', attention_options=dict(std=5.0)))
