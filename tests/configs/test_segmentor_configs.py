@@ -88,6 +88,8 @@ def test_full_config_labels_a_picture_with_random_weights(path):
 def test_tiny_config_answers_and_takes_other_names(path):
     model = init_model(str(path), device="cpu")
     picture = np.random.default_rng(0).integers(0, 255, (70, 96, 3), dtype=np.uint8)
+    if model.vocabulary is None:
+        model.set_vocabulary("scenes-48")
     assert inference_model(model, picture).pred_sem_seg.data.shape == (1, 70, 96)
     model.set_vocabulary(["cat", "sky"])
     assert int(inference_model(model, picture).pred_sem_seg.data.max()) <= 1
