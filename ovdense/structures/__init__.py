@@ -2,6 +2,7 @@
 
 from ovdense.structures.class_embeddings import ClassEmbeddings
 from ovdense.structures.dense_features import DenseFeatures
+from ovdense.structures.segment_masks import SegmentMasks
 from ovdense.structures.templates import resolve_templates, template_names
 from ovdense.structures.vocabulary import Background, Vocabulary
 from ovdense.structures.vocabulary_sources import vocabulary_names
@@ -10,6 +11,7 @@ __all__ = [
     "Background",
     "ClassEmbeddings",
     "DenseFeatures",
+    "SegmentMasks",
     "Vocabulary",
     "resolve_templates",
     "template_names",

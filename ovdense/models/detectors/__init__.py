@@ -1,5 +1,16 @@
-"""Detectors and the proposal nets that they take."""
+"""Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
+from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
+from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
 
-__all__ = ["TinyProposalNet"]
+__all__ = [
+    "EncodedRegions",
+    "GivenProposals",
+    "OpenVocabDetector",
+    "ProposalGenerator",
+    "RPNProposals",
+    "SegmentProposals",
+    "TinyProposalNet",
+]
