@@ -1,13 +1,12 @@
-# Boxes and masks by words in photographs, with the embedded ImageNet model and nothing trained on boxes.
-_base_ = ['../_base_/models/region_text_detector.py', '../_base_/default_runtime_det.py']
+# Boxes and masks by words in photographs, with the embedded ImageNet model and nothing that was trained on boxes.
+_base_ = [
+    '../_base_/models/region_text_detector.py',
+    '../_base_/datasets/images_det.py',
+    '../_base_/default_runtime_det.py',
+]
 model = dict(
     backbone=dict(model='lite'),
     text_encoder=dict(model='lite'),
     proposals=dict(_delete_=True, type='SegmentProposals'),
     roi_head=dict(pool='mask', similarity='posterior', activation='none', objectness_weight=1 / 3),
     test_cfg=dict(score_thr=0.15, nms=dict(type='nms', iou_threshold=0.4), max_per_img=100))
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmdet.Resize', scale=(1792, 448), keep_ratio=True),
-    dict(type='mmdet.PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
-]

@@ -34,6 +34,13 @@ class SegmentMasks:
             index = slice(index, index + 1 or None)
         return SegmentMasks(self.labels, self.members[index], self.pixel)
 
+    @staticmethod
+    def cat(parts: list[SegmentMasks]) -> SegmentMasks:
+        """One set of regions out of several over the same label map."""
+        if any(part.labels is not parts[0].labels for part in parts):
+            raise ValueError(f"only regions over one label map can be joined, got {len(parts)} different maps")
+        return SegmentMasks(parts[0].labels, torch.cat([part.members for part in parts]), parts[0].pixel)
+
     @property
     def size(self) -> tuple[int, int]:
         """(H, W) of the label map."""

@@ -1,5 +1,6 @@
 # Proposals + pooled dense features + text similarity. The backbone's mean and std fill the data preprocessor.
 model = dict(
+    _scope_='ovdense',  # so that DetInferencer, which starts in the scope mmdet, finds the model
     type='OpenVocabDetector',
     data_preprocessor=dict(type='mmdet.DetDataPreprocessor', bgr_to_rgb=True, pad_mask=True, pad_size_divisor=1),
     backbone=dict(type='CLIPBackbone', model='scenes', pretrained=None),

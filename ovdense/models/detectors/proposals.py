@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -59,13 +60,12 @@ class GivenProposals(ProposalGenerator):
 
 def given_instances(given, meta: dict, images: Tensor) -> InstanceData:
     """Boxes, masks or InstanceData of the original picture as proposals of the network's input."""
+    boxes = masks = scores = None
     if isinstance(given, InstanceData):
         boxes, masks, scores = given.get("bboxes"), given.get("masks"), given.get("scores")
     else:
         array = given if isinstance(given, Tensor) else torch.as_tensor(np.asarray(given))
-        boxes, masks, scores = (
-            (None, array, None) if array.ndim == 3 else (array.reshape(-1, array.shape[-1]), None, None)
-        )
+        boxes, masks = (None, array) if array.ndim == 3 else (array, None)
     size = tuple(meta.get("img_shape", images.shape[-2:]))[:2]
     device = images.device
     result = InstanceData()
@@ -114,8 +114,9 @@ class RPNProposals(ProposalGenerator):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.neck = None if neck is None else MODELS.build(neck)
-        self.rpn_head = MODELS.build(rpn_head)
+        # mmdet's heads name their losses without a scope.
+        self.neck = None if neck is None else MODELS.build(ConfigDict({"_scope_": "mmdet", **neck}))
+        self.rpn_head = MODELS.build(ConfigDict({"_scope_": "mmdet", **rpn_head}))
         self.levels = levels
 
     def forward(self, images: Tensor, features: DenseFeatures, metainfos: Sequence[dict]) -> list[InstanceData]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
+from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from ovdense.models.detectors import GivenProposals, RPNProposals, SegmentProposals
@@ -70,12 +71,17 @@ def test_segments_scale_back_to_the_input_and_filter_by_area():
     assert found.scores.max() <= 0.5
     boxes = found.bboxes[found.scores.argmax()]
     torch.testing.assert_close(boxes, torch.tensor([30.0, 20, 60, 40]), atol=2.0, rtol=0)
-    several = SegmentProposals(sigma=0, min_pixels=20, weights=((1, 1, 1, 1), (1, 0, 0, 0)))
-    assert len(several(images[:1], features[0], [{}])[0]) >= len(found)
+    one, two = (
+        SegmentProposals(side=45, sigma=0, min_pixels=5, weights=weights)(images[:1], features[0], [{}])[0]
+        for weights in ([(1, 1, 1, 1)], [(1, 1, 1, 1), (0, 0, 1, 0)])
+    )
+    segments = one.masks.members.shape[1]
+    assert len(one) == 2 * segments - 1 and len(two) == 3 * segments - 2
 
 
 @pytest.fixture(scope="module")
 def rpn():
+    init_default_scope("ovdense")
     head = dict(
         type="mmdet.RPNHead",
         in_channels=8,
@@ -104,7 +110,8 @@ def test_rpn_proposes_and_learns(rpn):
     assert found[1].bboxes.amax(0)[2] <= 50 and found[1].bboxes.amax(0)[3] <= 40
     samples = []
     for _ in range(2):
-        sample = DetDataSample(metainfo=dict(img_shape=(64, 96), batch_input_shape=(64, 96)))
+        sizes = dict.fromkeys(("img_shape", "pad_shape", "batch_input_shape"), (64, 96))
+        sample = DetDataSample(metainfo=sizes)
         truth = InstanceData(bboxes=torch.tensor([[8.0, 8, 40, 40]]), labels=torch.tensor([7]))
         sample.gt_instances, sample.ignored_instances = truth, InstanceData(bboxes=torch.zeros(0, 4))
         samples.append(sample)
