@@ -14,6 +14,8 @@ F.interpolate takes its general route), so its labels are equal everywhere, ties
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,8 @@ from ovdense.functional.resample import AxisMatrix, apply_separable, bilinear_ax
 from ovdense.functional.tile_argmax import tiled_winners
 from ovdense.functional.tiles import TilePlan, plan_tiles
 
-# Elements of a temporary tensor of the dense route (classes x pixels of a band).
-DENSE_ELEMENTS = 1 << 22
+# Elements (classes x pixels) of a step of the routes that see every class at every pixel; least lines of a step.
+BLOCK_ELEMENTS, BLOCK_LINES = 1 << 19, 8
 # Below this many outputs per cell bounds cost more than they save.
 MIN_CELL_AREA = 8
 
@@ -184,39 +186,38 @@ def _winners(
 
 
 def _dense_winners(grid: Tensor, rows: AxisMatrix, cols: AxisMatrix, labels: Tensor, best: Tensor | None) -> None:
-    """Running maximum over chunks of classes and bands of rows: for non-finite logits and for shrinking."""
-    band = max(DENSE_ELEMENTS // max(len(cols), 1) // 8, 1)
-    for top in range(0, len(rows), band):
-        part = rows[slice(top, top + band)]
-        value = label = None
-        for phrase, plane in _planes(grid, part, cols):
-            if value is None:
-                value, label = plane.clone(), torch.zeros_like(plane, dtype=torch.int64)
-                continue
-            better = (plane > value) | (plane.isnan() & ~value.isnan())
-            value = torch.where(better, plane, value)
-            label.masked_fill_(better, phrase)
-        labels[top : top + band] = label
+    """Maximum over all classes, for logits that are not finite and for shrinking or hardly enlarged grids."""
+    leader = None
+    for lines, start, block in _blocks(grid, rows, cols):
+        value, label = block.max(0)
+        if start:
+            better = (value > leader) | (value.isnan() & ~leader.isnan())
+            value, label = torch.where(better, value, leader), torch.where(better, label + start, labels[lines])
+        leader = value
+        labels[lines] = label
         if best is not None:
-            best[top : top + band] = value
+            best[lines] = value
 
 
-def _planes(grid: Tensor, rows: AxisMatrix, cols: AxisMatrix):
-    """(phrase, (h, W) map) of every phrase of a band of rows, computed some phrases at a time."""
-    low, high = int(rows.index.min()), int(rows.index.max()) + 1
-    rows = AxisMatrix(rows.index - low, rows.weight, high - low)
-    chunk = max(DENSE_ELEMENTS // (max(len(rows), high - low) * len(cols)), 1)
-    for start in range(0, len(grid), chunk):
-        block = apply_separable(grid[start : start + chunk, low:high], rows, cols)
-        yield from enumerate(block, start)
+def _blocks(grid: Tensor, rows: AxisMatrix, cols: AxisMatrix) -> Iterator[tuple[slice, int, Tensor]]:
+    """(output lines, first class, (s, h, W) logits): bands of lines, and for each all classes, some at a time."""
+    lines = max(BLOCK_ELEMENTS // (len(grid) * len(cols)), BLOCK_LINES)
+    for top in range(0, len(rows), lines):
+        part = slice(top, min(top + lines, len(rows)))
+        index = rows.index[part]
+        low, high = int(index.min()), int(index.max()) + 1
+        band = AxisMatrix(index - low, rows.weight[part], high - low)
+        classes = max(BLOCK_ELEMENTS // (max(len(band), high - low) * len(cols)), 1)
+        for start in range(0, len(grid), classes):
+            yield part, start, apply_separable(grid[start : start + classes, low:high], band, cols)
 
 
 def _best_to_prob(best: Tensor, grid: Tensor, rows: AxisMatrix, cols: AxisMatrix, scale: float) -> None:
-    """Turn the winning logits (H, W) into softmax probabilities over all phrases, in bands of rows, in place."""
-    band = max(DENSE_ELEMENTS // max(len(cols), 1) // 8, 1)
-    for top in range(0, len(rows), band):
-        part = best[top : top + band]
-        total = torch.zeros_like(part)
-        for _, plane in _planes(grid, rows[slice(top, top + band)], cols):
-            total += plane.sub_(part).mul_(scale).exp_()
-        part.copy_(total.reciprocal_())
+    """Turn the winning logits (H, W) into softmax probabilities over all phrases, in place."""
+    winner = None
+    for lines, start, block in _blocks(grid, rows, cols):
+        if start == 0:
+            winner = best[lines].clone()
+            best[lines] = 0
+        best[lines] += block.sub_(winner).mul_(scale).exp_().sum(0)
+    best.reciprocal_()

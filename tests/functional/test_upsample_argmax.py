@@ -207,7 +207,7 @@ def test_bands_and_groups_do_not_change_labels(monkeypatch):
     monkeypatch.setattr("ovdense.functional.tile_argmax.MAX_ENTRIES", 0)
     assert torch.equal(upsample_argmax(logits, (192, 160)), expected)
     monkeypatch.setattr("ovdense.functional.upsample_argmax.MIN_CELL_AREA", 1e9)
-    monkeypatch.setattr("ovdense.functional.upsample_argmax.DENSE_ELEMENTS", 2000)
+    monkeypatch.setattr("ovdense.functional.upsample_argmax.BLOCK_ELEMENTS", 2000)
     assert torch.equal(upsample_argmax(logits, (192, 160)), expected)
 
 
