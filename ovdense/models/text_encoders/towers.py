@@ -41,7 +41,7 @@ class OpenCLIPTower:
     """The text tower of an open_clip model.
 
     Args:
-        precision: ``fp32``, ``fp16`` or ``bf16`` (autocast; on the CPU only ``fp32`` and ``bf16``).
+        precision: ``fp32``, ``fp16`` or ``bf16`` (autocast).
         context_length: tokens per sentence; None for the model's own.
         normalize_before_mean: False averages the raw encodings of the templates, as Talk2DINO does.
     """
@@ -116,15 +116,18 @@ class OpenCLIPTower:
     def tokenize(self, sentences: Sequence[str]) -> Tensor:
         """Token ids (N, L); sentences that are longer than the context lose their end and go to ``truncated``."""
         tokenizer = self.loaded.tokenizer
-        length = self.context_length or getattr(tokenizer, "context_length", None) or 77
-        tokens = tokenizer(list(sentences), context_length=length)
-        # A full row may be exactly full: with room for one more token, only a sentence that was cut uses it.
-        full = [index for index, last in enumerate(tokens[:, -1].tolist()) if last != 0]
-        if full:
-            longer = tokenizer([*(sentences[index] for index in full), ""], context_length=length + 1)
-            pad = longer[-1, -1]
-            self.truncated += [sentences[index] for index, row in zip(full, longer) if row[-1] != pad]
-        return tokens
+        longest = getattr(tokenizer, "context_length", None) or 77
+        length = self.context_length or longest
+        if not 2 < length <= longest:
+            raise ValueError(f"the text tower of {self.loaded.name} reads 3 to {longest} tokens, got {length}")
+        # One token of room tells a sentence that is too long from one that just fits; '' shows the padding.
+        roomy = tokenizer([*sentences, ""], context_length=length + 1)
+        pad, tokens = int(roomy[-1, -1]), roomy[:-1, :length]
+        cut = [index for index, last in enumerate(roomy[:-1, -1].tolist()) if last != pad]
+        if cut:
+            self.truncated += [sentences[index] for index in cut]
+            tokens[cut] = tokenizer([sentences[index] for index in cut], context_length=length)
+        return F.pad(tokens, (0, longest - length), value=pad)
 
 
 class SentenceTower:

@@ -137,6 +137,25 @@ def test_bad_precision(clip):
         CLIPTextEncoder(model=TINY, pretrained=clip.state_dict(), precision="int8").encode(Vocabulary.parse(["cat"]))
 
 
+@pytest.mark.parametrize("length", [2, 17])
+def test_bad_context_length(clip, length):
+    encoder = CLIPTextEncoder(model=TINY, pretrained=clip.state_dict(), context_length=length, device="cpu")
+    with pytest.raises(ValueError, match=f"reads 3 to 16 tokens, got {length}"):
+        encoder.encode(Vocabulary.parse(["cat"]))
+
+
+def test_a_shorter_context_reads_less(clip):
+    import open_clip
+
+    encoder = CLIPTextEncoder(
+        model=TINY, pretrained=clip.state_dict(), context_length=8, cache_dir=False, device="cpu", templates="plain"
+    )
+    with torch.no_grad():
+        tokens = open_clip.SimpleTokenizer(context_length=8)(["a cat"])
+        expected = F.normalize(clip.encode_text(F.pad(tokens, (0, 8))), dim=-1)
+    torch.testing.assert_close(encoder.encode(Vocabulary.parse(["a cat"])).rows, expected, atol=2e-6, rtol=0)
+
+
 def test_embedded_models_refuse_options_that_they_lack():
     with pytest.raises(ValueError, match=r"'scenes' has no such options, got \{'precision': 'fp16'\}"):
         CLIPTextEncoder(model="scenes", precision="fp16").encode(Vocabulary.parse(["cat"]))
