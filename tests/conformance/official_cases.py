@@ -17,6 +17,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "tests" / "data" / "official"
+FULL_SET = ROOT.parent / "shared" / "fixtures"
 WEIGHTS = re.compile(r"^(weights|.*_state|.*weights)\.safetensors$")
 
 

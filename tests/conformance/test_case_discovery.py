@@ -7,8 +7,7 @@ import pytest
 import torch
 from adapters import find_adapter
 from comparison import Labels, check
-from conftest import SHIPPED
-from official_cases import find_cases
+from official_cases import SHIPPED, find_cases
 from safetensors.torch import load_file, save_file
 
 FOREIGN = {"img_c": (2, 3, 48, 144), "img_late": (1, 3, 64, 64), "img_slide": (1, 3, 75, 130)}

@@ -9,6 +9,7 @@ from comparison import FEATURE_ATOL, check
 
 
 def test_official_output(official_case, adapter, point, record_property):
+    record_property("official case", official_case.name)
     if adapter is None:
         pytest.skip(f"no adapter for {official_case.name}: {official_case.meta.get('method', 'method not stated')}")
     if official_case.tag_of(point) is None and adapter.needs_image(point):

@@ -10,6 +10,7 @@ from comparison import Labels
 from official_cases import Case
 from torch import Tensor
 
+from ovdense.functional.background import classes_by_area
 from ovdense.functional.similarity import synonym_max
 from ovdense.models.segmentors import OpenVocabSegmentor
 from ovdense.registry import MODELS
@@ -109,11 +110,14 @@ class Adapter:
         return Labels(labels, self.class_probabilities(model, tag, size), model.label_rules().prob_threshold)
 
     def class_probabilities(self, model: OpenVocabSegmentor, tag: str, size: tuple[int, int]) -> Tensor:
-        """(B,K,H,W): softmax over phrases, and the best phrase of a class."""
+        """(B,K,H,W): softmax over phrases, the best phrase of a class, and classes of too little area at 0."""
         rules, maps = model.label_rules(), self.phrase_maps(model, tag, size)
         if not rules.softmax:
             return synonym_max(maps, self.class_index, rules.num_classes)
-        return synonym_max((maps * rules.logit_scale).softmax(1), self.class_index, rules.num_classes)
+        full = synonym_max((maps * rules.logit_scale).softmax(1), self.class_index, rules.num_classes)
+        if rules.area_threshold is not None:
+            full *= classes_by_area(full.argmax(1), rules.num_classes, rules.area_threshold)[:, :, None, None]
+        return full
 
 
 def vit_config(case: Case) -> dict:

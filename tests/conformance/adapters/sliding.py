@@ -8,7 +8,6 @@ from comparison import Labels
 from torch import Tensor
 
 from adapters.base import Adapter, named_size, subsample
-from ovdense.functional.background import classes_by_area
 
 SETTING_NAMES = dict(prob_thd="prob_threshold", area_thd="area_threshold", scale="logit_scale")
 
@@ -37,9 +36,6 @@ class SlidingAdapter(Adapter):
         full = self.class_probabilities(model, tag, size)
         if name.endswith("_norm"):
             full = full / full.sum(dim=1, keepdim=True)
-        threshold = model.label_rules().area_threshold
-        if threshold is not None:
-            full = full * classes_by_area(full.argmax(1), full.shape[1], threshold)[:, :, None, None]
         return subsample(full[0] if stored.ndim == 3 else full, stored)
 
     def slide_model(self, kind: str):
