@@ -7,6 +7,7 @@ from ovdense.models.backbones.clip_resnet import CLIPResNet
 from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.dino import DINOBackbone
+from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CLIPViT",
     "DINOBackbone",
     "DenseBackbone",
+    "LiteBackbone",
     "LoadedCLIP",
     "load_clip",
 ]
