@@ -174,7 +174,9 @@ def main() -> None:
     tensors = image_side(args.wheels, photos, Context(members, rows), list(rows["words"]))
     tensors.update(text_side(names, members, rows["words"]))
     args.out.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in tensors.items()}, args.out / "model.safetensors")
+    published = {name for name in tensors if ".trunk." in name or ".classifier." in name}
+    for file, chosen in (("model", published), ("readout", tensors.keys() - published)):
+        save_file({name: tensors[name].contiguous() for name in sorted(chosen)}, args.out / f"{file}.safetensors")
     CONFIG["vision_cfg"]["row_names"] = list(rows["words"])
     (args.out / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf8")
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ovdense.models.backbones.base import DenseBackbone
-from ovdense.models.lite_files import lite_files, lite_space, read_tensors
+from ovdense.models.lite_files import lite_config, lite_folder, lite_space, read_tensors
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
 
@@ -60,9 +60,9 @@ class LiteTower(nn.Module):
         for stage in self.trunk.blocks:
             x = stage(x)
             stages.append(x)
-        last_of_size = {tuple(stage.shape[-2:]): stage for stage in stages[:-1]}
+        last_of_size = {tuple(stage.shape[-2:]): stage for stage in stages}
         features = self.trunk.bn2(self.trunk.conv_head(x))
-        return features, [*last_of_size.values(), stages[-1]]
+        return features, list(last_of_size.values())
 
 
 @MODELS.register_module()
@@ -73,7 +73,7 @@ class LiteBackbone(DenseBackbone):
     first tower, strides 2, 4, 8 and 16 (and 32 with that output stride).
 
     Args:
-        folder: a folder with ``config.json`` and ``model.safetensors``; None for the embedded model.
+        folder: a folder with the files of ``lite_files.py``; None for the embedded model.
         towers: trunks to use, of ``lite0`` and ``lite2``; one alone is faster and a little weaker.
         output_stride: 16 (last stage dilated) or 32.
         smooth: side of the mean filter over grid positions (odd; 1 switches it off).
@@ -100,12 +100,12 @@ class LiteBackbone(DenseBackbone):
             raise ValueError(f"smooth is the odd side of a mean filter, 1 for none, got {smooth}")
         if any(scale <= 0 for scale in scales):
             raise ValueError(f"scales are positive factors of the input size, got {list(scales)}")
-        config, weights = lite_files(folder)
+        config = lite_config(folder)
         vision = config["vision_cfg"]
         towers = (towers,) if isinstance(towers, str) else tuple(towers)
         if not towers or set(towers) - set(vision["towers"]):
             raise ValueError(f"the photo model has the towers {', '.join(vision['towers'])}, got {list(towers)}")
-        self.name, self.space, self.pretrained = "lite", lite_space(folder), str(weights)
+        self.name, self.space, self.pretrained = "lite", lite_space(folder), str(lite_folder(folder))
         self.embed_dim, self.stride = config["embed_dim"], output_stride
         self.image_mean = tuple(config["preprocess_cfg"]["mean"])
         self.image_std = tuple(config["preprocess_cfg"]["std"])
@@ -113,10 +113,10 @@ class LiteBackbone(DenseBackbone):
         self.debias, self.other_bias = vision["debias"], vision["other_bias"]
         self.global_other_bias = vision["global_other_bias"]
         self.towers = nn.ModuleList(
-            LiteTower(name=name, output_stride=output_stride, tensors=read_tensors(weights, f"visual.{name}."))
+            LiteTower(name=name, output_stride=output_stride, tensors=read_tensors(folder, f"visual.{name}."))
             for name in towers
         ).to(memory_format=torch.channels_last)
-        self.register_buffer("mean_logits", read_tensors(weights, "visual.mean_logits")[""], persistent=False)
+        self.register_buffer("mean_logits", read_tensors(folder, "visual.mean_logits")[""], persistent=False)
         self._freeze()
 
     def encode(self, images: Tensor) -> DenseFeatures:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovdense.models.lite_files import lite_files, lite_space, read_tensors
+from ovdense.models.lite_files import lite_config, lite_space, read_tensors
 
 
 class LiteText:
@@ -24,7 +24,7 @@ class LiteText:
 
     Args:
         sentence_encoder: list of N sentences -> (N, D) unit rows of all-MiniLM-L6-v2.
-        folder: a folder with ``config.json`` and ``model.safetensors``; None for the embedded model.
+        folder: a folder with the files of ``lite_files.py``; None for the embedded model.
         chunk: names per step; bounds the memory.
     """
 
@@ -35,9 +35,9 @@ class LiteText:
         folder: str | Path | None = None,
         chunk: int = 256,
     ) -> None:
-        config, weights = lite_files(folder)
+        config = lite_config(folder)
         text = config["text_cfg"]
-        tensors = read_tensors(weights, "text.")
+        tensors = read_tensors(folder, "text.")
         self.sentence_encoder = sentence_encoder
         self.space = lite_space(folder)
         self.embed_dim = config["embed_dim"]
