@@ -68,6 +68,14 @@ class SegmentMasks:
         share = counts / counts.sum(dim=0).clamp(min=1)
         return (self.members.float() @ share).view(len(self), *grid)
 
+    def shared_area(self) -> Tensor:
+        """Intersection over the smaller of two regions, (R,R) in [0, 1]."""
+        pixels = torch.bincount(self.labels.flatten(), minlength=self.members.shape[1]).float()
+        members = self.members.float()
+        inter = (members * pixels) @ members.T
+        area = inter.diagonal()
+        return inter / torch.minimum(area[:, None], area[None, :]).clamp(min=1)
+
     def resize(self, size: tuple[int, int]) -> Tensor:
         """Masks at another size (R, *size) bool, by the bilinear share at one half."""
         masks = self.to_tensor(torch.float32)

@@ -1,5 +1,6 @@
 """Masks over a label map against the same masks written out."""
 
+import pytest
 import torch
 
 from ovdense.functional.region_pooling import mask_coverage
@@ -37,3 +38,16 @@ def test_resize():
     doubled = MASKS.resize((4, 8))
     assert doubled.shape == (3, 4, 8) and doubled[2].all()
     assert MASKS[:0].resize((4, 8)).shape == (0, 4, 8)
+
+
+def test_shared_area_counts_pixels():
+    # Segments of 3, 3 and 2 pixels: region 0 shares nothing with 1 and lies in 2.
+    expected = torch.tensor([[1.0, 0, 1], [0, 1, 1], [1, 1, 1]])
+    torch.testing.assert_close(MASKS.shared_area(), expected)
+
+
+def test_regions_of_one_map_can_be_joined():
+    joined = SegmentMasks.cat([MASKS[:1], MASKS[1:]])
+    assert joined.to_tensor().equal(MASKS.to_tensor())
+    with pytest.raises(ValueError, match="got 2 different maps"):
+        SegmentMasks.cat([MASKS, SegmentMasks(LABELS.clone(), MEMBERS)])

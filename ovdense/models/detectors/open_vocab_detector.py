@@ -15,13 +15,17 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ovdense.functional.nesting import drop_nested, shared_area
 from ovdense.functional.region_pooling import clip_boxes, resize_masks
 from ovdense.models.detectors.proposals import ProposalGenerator, given_instances
 from ovdense.models.open_vocabulary import OpenVocabularyMixin
 from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, DenseFeatures, SegmentMasks
 
-DEFAULT_TEST_CFG = dict(score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=100, nms_pre=2000)
+DEFAULT_TEST_CFG = dict(
+    score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=100, nms_pre=2000, max_shared=1.0
+)
+NESTING_LIMIT = 1000  # detections that are compared pair by pair
 
 
 @dataclass
@@ -52,7 +56,8 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         data_preprocessor: mmdet's; a missing mean and std are the backbone's.
         train_cfg: unused, for mm's sake.
         test_cfg: ``score_thr``, ``nms`` (of mmcv's ``batched_nms``, class-wise unless it says ``class_agnostic``; None
-            for none), ``max_per_img``, ``nms_pre`` (best (region, class) pairs that enter NMS).
+            for none), ``max_per_img``, ``nms_pre`` (best (region, class) pairs that enter NMS), ``max_shared`` (share
+            of the smaller of two regions of a class that may lie in the other; 1 keeps nested regions).
     """
 
     def __init__(
@@ -173,12 +178,16 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         boxes = proposals.bboxes[region].to(values.dtype)
         if len(values):
             dets, keep = batched_nms(boxes, values, label, settings["nms"])
-            keep, values = keep[: settings["max_per_img"]], dets[: settings["max_per_img"], -1]
-            region, label, boxes = region[keep], label[keep], boxes[keep]
+            region, label, boxes, values = region[keep], label[keep], boxes[keep], dets[:, -1]
         result = InstanceData(bboxes=boxes, scores=values, labels=label)
         if "masks" in proposals:
             result.masks = proposals.masks[region]
-        return result
+        if settings["max_shared"] < 1:
+            result = result[:NESTING_LIMIT]
+            masks = result.get("masks")
+            shared = masks.shared_area() if isinstance(masks, SegmentMasks) else shared_area(result.bboxes)
+            result = result[drop_nested(shared, result.labels, settings["max_shared"])]
+        return result[: settings["max_per_img"]]
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list[DetDataSample]:
         """Detections of normalised images (B,3,H,W); proposals of the data samples are used where there are some."""

@@ -131,8 +131,9 @@ class RPNProposals(ProposalGenerator):
         """Class-agnostic RPN losses on all ground-truth boxes."""
         samples = []
         for sample in data_samples:
-            sample = sample.clone()
-            sample.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
+            sample, truth = sample.clone(), sample.gt_instances.clone()
+            truth.labels = torch.zeros_like(truth.labels)
+            sample.gt_instances = truth
             samples.append(sample)
         losses = self.rpn_head.loss(self._maps(features), samples)
         return {name if "rpn" in name else f"rpn_{name}": value for name, value in losses.items()}

@@ -70,6 +70,14 @@ def test_nms_is_class_wise_and_settings_count():
         detector(test_cfg=dict(max_dets=1))
 
 
+def test_nested_regions_of_a_class_go():
+    nested = [[0, 0, 16, 16], [2, 2, 8, 8], [8, 8, 14, 14]]
+    encoded = detector().encode(torch.zeros(1, 3, 32, 32), proposals=[nested])
+    assert len(detector().decode(encoded)[0].pred_instances) == 3
+    found = detector(test_cfg=dict(max_shared=0.5)).decode(encoded)[0].pred_instances
+    assert found.bboxes.tolist() == [[0, 0, 16, 16]]
+
+
 def test_results_are_in_pixels_of_the_original():
     meta = dict(img_shape=(32, 32), ori_shape=(64, 16), scale_factor=(2.0, 0.5))
     masks = torch.zeros(1, 64, 16, dtype=torch.bool)
