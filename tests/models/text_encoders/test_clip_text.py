@@ -161,6 +161,19 @@ def test_embedded_models_refuse_options_that_they_lack():
         CLIPTextEncoder(model="scenes", precision="fp16").encode(Vocabulary.parse(["cat"]))
 
 
+def test_lite_rows_are_those_of_its_text_side(tmp_path):
+    from ovdense.models.text_encoders import load_minilm
+    from ovdense.models.text_encoders.lite_text import LiteText
+
+    text = LiteText(sentence_encoder=load_minilm().encode)
+    encoder = MODELS.build(dict(type="CLIPTextEncoder", model="lite", cache_dir=tmp_path, device="cpu", batch_size=2))
+    encoded = encoder.encode(Vocabulary.parse([["cat", "kitten"], "traffic light"]))
+    expected = text.encode_phrases(["cat", "kitten", "traffic light"])
+    torch.testing.assert_close(encoded.rows, expected, atol=2e-5, rtol=0)
+    assert encoded.space == text.space and encoder.embed_dim == text.embed_dim
+    assert torch.equal(encoder.encode(Vocabulary.parse("kitten")).rows[0], encoded.rows[1])
+
+
 def test_scenes_rows_are_centred_sentences():
     from ovdense.models.text_encoders import load_minilm
 
