@@ -160,11 +160,11 @@ def main() -> None:
             for kind in args.kinds:
                 row = measure(kind, classes, size, args)
                 rows.append(row)
+                if args.csv:
+                    write_csv(args.csv, about, [row])
                 print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if args.json:
         args.json.write_text(json.dumps({**about, "rows": rows}, indent=1))
-    if args.csv:
-        write_csv(args.csv, about, rows)
 
 
 def write_csv(path: Path, about: dict, rows: list[dict]) -> None:
