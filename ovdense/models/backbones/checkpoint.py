@@ -30,6 +30,11 @@ def is_torchscript(path: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
+def is_mapped(path: Path) -> bool:
+    """True for files whose tensors ``read_state_dict`` maps, so that holding them costs no memory of one's own."""
+    return path.suffix == ".safetensors" or (zipfile.is_zipfile(path) and not is_torchscript(path))
+
+
 def read_state_dict(path: str | Path, allow_jit: bool = False) -> dict[str, Tensor]:
     """Tensors of a local weight file by name; wrappers (``state_dict``, ``module.``) are taken off.
 
@@ -126,6 +131,8 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -
     if any(parts.values()):
         listed = "; ".join(f"{len(keys)} {kind}: {_shorten(keys)}" for kind, keys in parts.items() if keys)
         raise ValueError(f"{what} does not fit: {listed}")
+    for key in set(expected) - set(tensors):
+        expected[key].zero_()
     module.load_state_dict(tensors, strict=False)
 
 

@@ -36,12 +36,15 @@ def CLIPBackbone(*, model: str | dict, pretrained: Pretrained = None, **options)
 
     Raises:
         TypeError: an option that the class does not have.
+        ValueError: weights for an embedded model that brings its own.
     """
     name = backbone_class(model)
     cls = MODELS.get(name)
     options = {key: value for key, value in options.items() if value is not None}
-    if not (isinstance(model, str) and model in EMBEDDED_BACKBONES):
+    if name not in EMBEDDED_BACKBONES.values():
         options.update(model=model, pretrained=pretrained)
+    elif pretrained is not None:
+        raise ValueError(f"the embedded model {model} brings its own weights: use pretrained=None, got {pretrained!r}")
     known = {key for base in cls.__mro__ for key in getattr(inspect.signature(base.__init__), "parameters", {})}
     unknown = sorted(set(options) - known)
     if unknown:

@@ -13,6 +13,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,10 +21,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ovdense.models.backbones.checkpoint import (
     file_digest,
+    is_mapped,
     load_strictly,
     plain_state_dict,
     read_state_dict,
@@ -89,8 +92,11 @@ class LoadedCLIP:
         from open_clip.model import _build_vision_tower
 
         vision_cfg = dict(self.config["vision_cfg"], timm_model_pretrained=False)
-        tower = _build_vision_tower(self.embed_dim, vision_cfg, self.config.get("quick_gelu", False))
-        return self._fill(tower, "visual.")
+        # Native towers keep all they hold in their state dict, so that random numbers need not be drawn first.
+        empty = self.tensors is not None and not vision_cfg.get("timm_model_name")
+        with torch.device("meta") if empty else nullcontext():
+            tower = _build_vision_tower(self.embed_dim, vision_cfg, self.config.get("quick_gelu", False))
+        return self._fill(tower.to_empty(device="cpu") if empty else tower, "visual.")
 
     @cached_property
     def text(self) -> nn.Module:
@@ -245,6 +251,8 @@ def cached_tensors(path: Path, allow_jit: bool = False) -> dict[str, Tensor]:
     key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
     if key not in _checkpoints:
         tensors = custom_text_layout(read_state_dict(path, allow_jit))
+        if not is_mapped(path):
+            return tensors
         while len(_checkpoints) >= CACHED_CHECKPOINTS:
             _checkpoints.pop(next(iter(_checkpoints)))
         _checkpoints[key] = tensors

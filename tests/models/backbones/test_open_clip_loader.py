@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from ovdense.models.backbones import CLIPViT, open_clip_loader
 from ovdense.models.backbones.open_clip_loader import embedded_models, image_statistics, load_clip
+from ovdense.registry import MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:no pretrained weights")
 TINY = dict(
@@ -136,6 +137,33 @@ def test_checkpoint_that_does_not_fit(clip):
         _ = load_clip(TINY, extra).visual
     with pytest.raises(ValueError, match=r"has no visual\.\* weights.*got \['backbone'\]"):
         _ = load_clip(TINY, {"backbone.weight": torch.zeros(1)}).visual
+
+
+def test_files_that_cannot_be_mapped_are_not_held(clip, tmp_path):
+    torch.save(clip.state_dict(), tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
+    assert_same(load_clip(TINY, tmp_path / "legacy.pt"), clip)
+    assert not open_clip_loader._checkpoints
+
+
+def test_loading_draws_no_random_numbers(clip):
+    before = torch.get_rng_state()
+    _ = load_clip(TINY, clip.state_dict()).visual
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_counters_of_batch_norms_may_be_missing():
+    config = dict(embed_dim=32, vision_cfg=dict(image_size=64, layers=[1, 1, 1, 1], width=8))
+    tower = load_clip(config).visual
+    state = {f"visual.{k}": v for k, v in tower.state_dict().items() if not k.endswith("num_batches_tracked")}
+    loaded = load_clip(config, state).visual
+    assert loaded.bn1.num_batches_tracked == 0
+    image = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(loaded(image), tower(image))
+
+
+def test_embedded_models_bring_their_own_weights():
+    with pytest.raises(ValueError, match=r"lite brings its own weights: use pretrained=None, got 'openai'"):
+        MODELS.build(dict(type="CLIPBackbone", model="lite", pretrained="openai"))
 
 
 def test_unknown_names():
