@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from ovdense.functional.guided_filter import guided_filter
 from ovdense.functional.pamr import pamr
 
 
@@ -31,7 +32,38 @@ class PAMR:
         return refine
 
 
-REFINEMENTS = {"PAMR": PAMR}
+class GuidedFilter:
+    """Score maps that follow the picture's edges, at little cost (``functional/guided_filter.py``).
+
+    Args:
+        radius: of the window, as a share of the picture's short side; about one grid cell of the backbone.
+        eps: share of the picture's colour variance below which a window counts as flat; smaller keeps fainter edges.
+        working_size: short side in pixels of the grid on which the models of the windows are worked out.
+        max_pixels: larger pictures are not refined, for the memory's sake.
+    """
+
+    def __init__(
+        self, *, radius: float = 0.035, eps: float = 0.02, working_size: int = 224, max_pixels: int = 4_000_000
+    ) -> None:
+        self.radius, self.eps = radius, eps
+        self.working_size, self.max_pixels = working_size, max_pixels
+
+    def bind(self, guide: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """The refinement (s,H,W) -> (s,H,W) of maps by the image (1,3,H,W); None for an image that is too large."""
+        height, width = guide.shape[-2:]
+        if height * width > self.max_pixels:
+            return None
+        guide = (guide - guide.mean((-2, -1), keepdim=True)) / guide.std().clamp(min=1e-6)
+        subsample = max(1, round(min(height, width) / self.working_size))
+        radius = max(1, round(self.radius * min(height, width) / subsample))
+
+        def refine(maps: Tensor) -> Tensor:
+            return guided_filter(guide.to(maps), maps[None], radius=radius, eps=self.eps, subsample=subsample)[0]
+
+        return refine
+
+
+REFINEMENTS = {"GuidedFilter": GuidedFilter, "PAMR": PAMR}
 
 
 def build_refinement(config: dict | None):
