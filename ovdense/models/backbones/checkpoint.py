@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 JIT_REMEDY = (
     "is a TorchScript archive, which can run code when it is loaded. Convert it once where you trust it "
-    "(safetensors.torch.save_file(torch.jit.load(path).state_dict(), 'clip.safetensors')), or pass allow_jit=True"
+    "(safetensors.torch.save_file(torch.jit.load(path).state_dict(), 'clip.safetensors')), "
+    "or pass allow_jit=True to load_clip"
 )
 NESTED = ("state_dict", "model_state_dict", "model", "module")
 
