@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import nn
 
 
@@ -10,16 +12,16 @@ def slim_checkpoints(model: nn.Module, child: str) -> None:
 
     Loading raises ValueError for tensors of another shape and for checkpoints that share no key with the model.
     """
-    model._register_state_dict_hook(lambda module, state, prefix, _: _drop(state, f"{prefix}{child}."))
-    model._register_load_state_dict_pre_hook(lambda module, *args: _before_load(module, child, *args), with_module=True)
+    model._register_state_dict_hook(partial(_leave_out, child))
+    model._register_load_state_dict_pre_hook(partial(_before_load, child), with_module=True)
 
 
-def _drop(state: dict, prefix: str) -> None:
-    for key in [key for key in state if key.startswith(prefix)]:
+def _leave_out(child: str, module: nn.Module, state: dict, prefix: str, *_) -> None:
+    for key in [key for key in state if key.startswith(f"{prefix}{child}.")]:
         del state[key]
 
 
-def _before_load(module: nn.Module, child: str, state: dict, prefix: str, *_) -> None:
+def _before_load(child: str, module: nn.Module, state: dict, prefix: str, *_) -> None:
     """Fill the frozen part in from the model itself and refuse a checkpoint that does not fit."""
     frozen = {f"{prefix}{child}.{key}": value for key, value in getattr(module, child).state_dict().items()}
     own = {}

@@ -1,5 +1,8 @@
 """A closed-set probe inside the segmentor: losses, checkpoints that hold the probe alone, and ones that do not fit."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from mmengine.runner import load_checkpoint, save_checkpoint
@@ -61,6 +64,15 @@ def test_checkpoint_holds_the_probe_alone_and_loads_strictly(tmp_path):
     assert fresh.load_state_dict(trained.state_dict()).missing_keys == []
     whole = probe(save_frozen=True).state_dict()
     assert fresh.load_state_dict(whole).unexpected_keys == []
+
+
+def test_models_can_be_copied_and_pickled():
+    model = probe()
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        twin.decode_head.conv_seg.weight.data.zero_()
+        assert sorted(twin.state_dict()) == sorted(model.state_dict())
+        twin.load_state_dict(model.state_dict())
+        assert torch.equal(twin.decode_head.conv_seg.weight, model.decode_head.conv_seg.weight)
 
 
 def test_what_a_checkpoint_lacks_beyond_the_backbone_is_reported():
