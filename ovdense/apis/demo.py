@@ -55,10 +55,11 @@ def photo() -> Show:
 
 
 def scene() -> Show:
-    """A drawn scene of four objects."""
-    from ovdense.datasets.scenes import SceneGenerator
+    """A drawn scene of three objects, and words for things that are not in it."""
+    from ovdense.datasets.scenes import demo_scene
 
-    drawn = SceneGenerator(size=(288, 384), num_objects=(4, 4), seed=4321, texture_seed=3)[0]
-    names = ", ".join(drawn.names)
-    things = ", ".join(name for name in drawn.names if name not in drawn.stuff)
-    return Show("scene", "scenes", drawn.image[..., ::-1].copy(), names, things, 0.1)
+    drawn = demo_scene()
+    things = [name for name in drawn.names if name not in drawn.stuff]
+    segment = ", ".join([*drawn.names, "cat", "tomato", "grass"])
+    detect = ", ".join([*things, "cat", "tomato"])
+    return Show("scene", "scenes", drawn.image[..., ::-1].copy(), segment, detect, 0.1)

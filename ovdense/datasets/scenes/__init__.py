@@ -1,7 +1,8 @@
 """The scenes benchmark: a generator of drawn scenes with exact labels, and datasets over it."""
 
+from ovdense.datasets.scenes.demo import demo_scene
 from ovdense.datasets.scenes.det_dataset import ScenesDetDataset
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator, SceneObject
 from ovdense.datasets.scenes.seg_dataset import ScenesSegDataset
 
-__all__ = ["Scene", "SceneGenerator", "SceneObject", "ScenesDetDataset", "ScenesSegDataset"]
+__all__ = ["Scene", "SceneGenerator", "SceneObject", "ScenesDetDataset", "ScenesSegDataset", "demo_scene"]
