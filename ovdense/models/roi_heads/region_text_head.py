@@ -14,6 +14,7 @@ from torch import Tensor
 from ovdense.functional.fusion import activate, geometric_mean, region_similarity
 from ovdense.functional.region_pooling import (
     box_coverage,
+    clip_boxes,
     crop_regions,
     grow_boxes,
     mask_coverage,
@@ -38,6 +39,11 @@ class RegionTextHead(BaseModule):
         logit_scale: factor of the similarity; the CLIP family uses 100.
         logit_bias: added after the factor, for ``sigmoid`` (SigLIP).
         objectness_weight: share of the proposal's own score in the geometric mean.
+        contrast_weight: share of the similarity of the surroundings (the grown box without the region) that is taken
+            off the region's own, so that the background around an object is not named after it.
+        contrast_context: the surroundings' box as a factor of the region's box.
+        share_weight: exponent of the class's share of the similarities of all classes, which a score is multiplied
+            with: a region that two classes claim belongs to neither. For ``activation='none'``.
         crop_weight: share of the crop's score in the geometric mean; 0 runs no crops.
         crop_size: pixels of the crops that the backbone sees.
         crop_context: crop side as a factor of the box's longer side.
@@ -56,6 +62,9 @@ class RegionTextHead(BaseModule):
         logit_scale: float = 100.0,
         logit_bias: float = 0.0,
         objectness_weight: float = 0.0,
+        contrast_weight: float = 0.0,
+        contrast_context: float = 1.7,
+        share_weight: float = 0.0,
         crop_weight: float = 0.0,
         crop_size: int = 224,
         crop_context: float = 1.15,
@@ -69,7 +78,8 @@ class RegionTextHead(BaseModule):
         self.pool, self.roi_size, self.normalize_cells = pool, roi_size, normalize_cells
         self.similarity, self.activation = similarity, activation
         self.logit_scale, self.logit_bias = logit_scale, logit_bias
-        self.objectness_weight = objectness_weight
+        self.objectness_weight, self.share_weight = objectness_weight, share_weight
+        self.contrast_weight, self.contrast_context = contrast_weight, contrast_context
         self.crop_weight, self.crop_size, self.crop_context = crop_weight, crop_size, crop_context
         self.crop_top, self.crop_batch = crop_top, crop_batch
 
@@ -90,7 +100,15 @@ class RegionTextHead(BaseModule):
             image: (3,H,W) normalised, for crops.
             backbone: image backbone, for crops.
         """
-        scores = self.probability(self.compare(self.region_embeddings(features, proposals), embeddings))
+        similarity = self.compare(self.region_embeddings(features, proposals), embeddings)
+        share = similarity.clamp(min=0)
+        share = share / share.sum(dim=1, keepdim=True).clamp(min=torch.finfo(share.dtype).tiny)
+        if self.contrast_weight:
+            around = self.region_embeddings(features, proposals, surroundings=True)
+            similarity = similarity - self.contrast_weight * self.compare(around, embeddings)
+        scores = self.probability(similarity)
+        if self.share_weight:
+            scores = scores * share**self.share_weight
         if self.objectness_weight and "scores" in proposals:
             scores = geometric_mean(scores, proposals.scores[:, None].clamp(0, 1), self.objectness_weight)
         if self.crop_weight and len(scores):
@@ -100,15 +118,15 @@ class RegionTextHead(BaseModule):
             scores[:, background] = 0
         return scores
 
-    def region_embeddings(self, features: DenseFeatures, proposals: InstanceData) -> Tensor:
-        """Pooled features (R,C) of the proposals."""
+    def region_embeddings(self, features: DenseFeatures, proposals: InstanceData, surroundings: bool = False) -> Tensor:
+        """Pooled features (R,C) of the proposals, or of what surrounds them; zero where nothing does."""
         dense = features.dense[0]
         if self.normalize_cells:
             dense = F.normalize(dense, dim=0)
-        if self.pool == "roi_align":
+        if self.pool == "roi_align" and not surroundings:
             return self._roi_align(dense, features, proposals.bboxes)
         grid, stride, origin = features.grid, features.stride, features.padding[:2]
-        if self.pool == "box":
+        if self.pool in ("box", "roi_align"):
             coverage = box_coverage(proposals.bboxes.to(dense), grid, stride, origin)
         elif "masks" not in proposals:
             raise ValueError(
@@ -119,6 +137,9 @@ class RegionTextHead(BaseModule):
             coverage = proposals.masks.coverage(grid, stride, origin).to(dense)
         else:
             coverage = mask_coverage(proposals.masks, grid, stride, origin).to(dense)
+        if surroundings:
+            boxes = clip_boxes(grow_boxes(proposals.bboxes.to(dense), self.contrast_context), features.image_size)
+            coverage = (box_coverage(boxes, grid, stride, origin) - coverage).clamp(min=0)
         return pool_regions(dense, coverage)
 
     def compare(self, regions: Tensor, embeddings: ClassEmbeddings) -> Tensor:

@@ -87,6 +87,22 @@ def test_crops_correct_the_best_regions_and_halve_the_others():
         head(FEATURES, proposals, embeddings())
 
 
+def test_contrast_takes_off_the_surroundings():
+    # Around the left column lies the right one, whose similarity with class 0 is 0.25 here.
+    dense = torch.tensor([[[1.0, 0.25], [1, 0.25]], [[0, 0.75], [0, 0.75]]])[None]
+    features = DenseFeatures(dense=dense, stride=16, image_size=(32, 32))
+    head = RegionTextHead(similarity="posterior", activation="none", contrast_weight=1.0, contrast_context=3.0)
+    scores = head(features, InstanceData(bboxes=BOXES), embeddings())
+    torch.testing.assert_close(scores, torch.tensor([[0.75, 0.0], [0.0, 0.75], [0.625, 0.375]]))
+
+
+def test_a_region_that_two_classes_claim_loses():
+    features = DenseFeatures(dense=torch.full((1, 2, 2, 2), 0.5), stride=16, image_size=(32, 32))
+    head = RegionTextHead(similarity="posterior", activation="none", share_weight=0.5)
+    scores = head(features, InstanceData(bboxes=BOXES[2:]), embeddings())
+    torch.testing.assert_close(scores, torch.full((1, 2), 0.5 * 0.5**0.5))
+
+
 def test_errors_and_empty_inputs():
     with pytest.raises(ValueError, match="got 'ring'"):
         RegionTextHead(pool="ring")
