@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ovdense {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    demo = commands.add_parser("demo", help="segment and box a photograph and a drawn scene, with the embedded models")
+    demo = commands.add_parser("demo", help="segment and box photographs and a drawn scene, with the embedded models")
     demo.add_argument(
         "--out", default="outputs/demo", metavar="DIR", help="folder of the results (default: %(default)s)"
     )
