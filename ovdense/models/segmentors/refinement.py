@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ovdense.functional.guided_filter import guided_filter
-from ovdense.functional.pamr import pamr
+from ovdense.functional.pamr import pamr_affinity, propagate
 
 
 class PAMR:
@@ -25,9 +25,10 @@ class PAMR:
 
     def bind(self, guide: Tensor) -> Callable[[Tensor], Tensor]:
         """The refinement (s,H,W) -> (s,H,W) of maps by the image (1,3,H,W) that guides them."""
+        affinity = pamr_affinity(guide, self.dilations)  # once, for all chunks of classes
 
         def refine(maps: Tensor) -> Tensor:
-            return pamr(guide.to(maps), maps[None], num_iter=self.num_iter, dilations=self.dilations)[0]
+            return propagate(maps[None].float(), affinity, self.dilations, self.num_iter)[0]
 
         return refine
 
