@@ -54,7 +54,7 @@ class LiteTower(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Features (B, F, h, w) and the maps that end a resolution, finest first."""
+        """Features (B, F, h, w), and the maps that end a resolution, finest first, with the features at the end."""
         x = self.trunk.bn1(self.trunk.conv_stem(images))
         stages = []
         for stage in self.trunk.blocks:
@@ -62,7 +62,7 @@ class LiteTower(nn.Module):
             stages.append(x)
         last_of_size = {tuple(stage.shape[-2:]): stage for stage in stages}
         features = self.trunk.bn2(self.trunk.conv_head(x))
-        return features, list(last_of_size.values())
+        return features, [*last_of_size.values(), features]
 
 
 @MODELS.register_module()
@@ -70,7 +70,7 @@ class LiteBackbone(DenseBackbone):
     """Image -> DenseFeatures in the 1008-d space of the embedded photo model.
 
     ``dense`` has non-negative entries that sum to 1 at each position. ``maps`` are the ends of the resolutions of the
-    first tower, strides 2, 4, 8 and 16 (and 32 with that output stride).
+    first tower, strides 2, 4, 8 and 16 (and 32 with that output stride), and at the end its 1280 features.
 
     Args:
         folder: a folder with the files of ``lite_files.py``; None for the embedded model.
