@@ -15,7 +15,7 @@ def test_the_examples_of_the_vocabulary_page_run():
 
 
 def test_the_page_names_every_shipped_list_of_templates_and_benchmark_classes():
-    from ovdense.structures import template_names, vocabulary_names
+    from ovdense.models.vocabulary_files import template_names, vocabulary_names
 
     text = PAGE.read_text(encoding="utf-8")
     benchmarks = [name for name in vocabulary_names() if not name.startswith("scenes")]

@@ -9,6 +9,8 @@ from ovdense.apis.inference import inference_model, init_model
 from ovdense.apis.results import DetectionResult, FailedImage, SegmentationResult, coco_document
 from ovdense.apis.segmenter import Segmenter
 from ovdense.datasets.transforms import ImageError, read_image
+from ovdense.models.vocabulary_files import load_vocabulary
+from ovdense.structures import Vocabulary
 
 __all__ = [
     "CheckpointError",
@@ -20,6 +22,7 @@ __all__ = [
     "OutputError",
     "SegmentationResult",
     "Segmenter",
+    "Vocabulary",
     "coco_document",
     "config_root",
     "find_config",
@@ -27,6 +30,7 @@ __all__ = [
     "init_model",
     "load_checkpoint",
     "load_config",
+    "load_vocabulary",
     "predict_to_folder",
     "read_image",
     "task_of",

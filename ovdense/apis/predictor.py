@@ -30,7 +30,7 @@ def init_model(config, checkpoint=None, device=None, *, vocabulary=None, options
         config: path, name of a shipped config, or mmengine Config.
         checkpoint: trained weights; None for training-free methods.
         device: ``cpu``, ``cuda:0``, ...; None takes the GPU if there is one.
-        vocabulary: class names in any form that ``Vocabulary.parse`` takes.
+        vocabulary: class names in any form that ``load_vocabulary`` takes.
         options: dotted settings that are merged into the config.
     """
     config = load_config(config, options)
@@ -87,7 +87,7 @@ class Predictor:
             pretrained: open_clip tag (``openai``, downloads) or a local weights file; None for the embedded models.
             method: folder name under ``configs/``, such as ``maskclip`` or ``sclip``; None for the model's own default.
             device: ``cpu``, ``cuda:0``, ...; None takes the GPU if there is one.
-            vocabulary: class names in any form that ``Vocabulary.parse`` takes.
+            vocabulary: class names in any form that ``load_vocabulary`` takes.
             options: dotted settings that are merged into the config.
         """
         path, exact = method_config(cls.task, model, method)
@@ -114,7 +114,7 @@ class Predictor:
         return Vocabulary.from_dict(dict(classes=meta["classes"], colors=meta.get("palette") or ()))
 
     def set_vocabulary(self, classes, **options):
-        """Changes the words; a picture that was set stays encoded. Options of ``Vocabulary.parse``."""
+        """Changes the words; a picture that was set stays encoded. Options of ``load_vocabulary``."""
         self.model.set_vocabulary(classes, **options)
         return self
 

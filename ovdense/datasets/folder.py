@@ -7,8 +7,8 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 
 from ovdense.datasets.transforms import IMAGE_SUFFIXES
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.registry import DATASETS
-from ovdense.structures import Vocabulary
 
 
 @DATASETS.register_module()
@@ -16,7 +16,7 @@ class FolderSegDataset(BaseSegDataset):
     """Pictures of any format in ``img_path``, label maps ``<same name>.png`` in ``seg_map_path``; subfolders are kept.
 
     Args:
-        classes: names in the order of the label numbers: what ``Vocabulary.parse`` takes (a list, a .txt file, ...).
+        classes: names in the order of the label numbers: what ``load_vocabulary`` takes (a list, a .txt file, ...).
             None for datasets that bring their names (METAINFO).
         data_root: folder that ``data_prefix`` is relative to.
         data_prefix: ``img_path`` and ``seg_map_path``; without ``seg_map_path`` the pictures have no labels.
@@ -35,7 +35,7 @@ class FolderSegDataset(BaseSegDataset):
         **kwargs,
     ) -> None:
         if classes is not None:
-            vocabulary = Vocabulary.parse(classes)
+            vocabulary = load_vocabulary(classes)
             metainfo = dict(metainfo or {}, classes=vocabulary.classes, palette=vocabulary.palette)
         super().__init__(
             data_root=data_root,

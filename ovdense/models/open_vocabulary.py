@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ovdense.models.text_encoders import load_class_embeddings
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, Vocabulary
 from ovdense.structures.vocabulary import is_background
@@ -35,7 +36,7 @@ class OpenVocabularyMixin:
 
         Args:
             text_encoder: config of the encoder; None for a model that only uses given embeddings.
-            vocabulary: source for ``Vocabulary.parse``, or keyword arguments of it as a dict with ``source``.
+            vocabulary: source for ``load_vocabulary``, or keyword arguments of it as a dict with ``source``.
             class_embeddings: rows that are given: a file, a table, a dict by name, or ClassEmbeddings.
             space: text space of the image backbone; None if unknown.
             embed_dim: channels of the image features in the text space.
@@ -56,7 +57,7 @@ class OpenVocabularyMixin:
             self.set_vocabulary(parse_vocabulary(vocabulary))
 
     def set_vocabulary(self, source, **parse_kwargs) -> None:
-        """Changes the classes: any source of ``Vocabulary.parse`` with its options, or encoded ClassEmbeddings.
+        """Changes the classes: any source of ``load_vocabulary`` with its options, or encoded ClassEmbeddings.
 
         Raises:
             ValueError: names that cannot be parsed, or embeddings of another text space or width.
@@ -65,7 +66,7 @@ class OpenVocabularyMixin:
             self._check_embeddings(source)
             vocabulary, embeddings = source.vocabulary, source
         else:
-            vocabulary, embeddings = Vocabulary.parse(source, **parse_kwargs), None
+            vocabulary, embeddings = load_vocabulary(source, **parse_kwargs), None
             if self._text_encoder is None:
                 embeddings = self._pick_given(vocabulary)
         self._vocabulary, self._embeddings = vocabulary, embeddings
@@ -163,10 +164,10 @@ class OpenVocabularyMixin:
 
 
 def parse_vocabulary(source) -> Vocabulary:
-    """``Vocabulary.parse`` of a source, or of ``dict(source=..., templates=..., ...)`` as configs write it."""
+    """``load_vocabulary`` of a source, or of ``dict(source=..., templates=..., ...)`` as configs write it."""
     if isinstance(source, Mapping) and "source" in source and set(source) <= PARSE_FIELDS:
-        return Vocabulary.parse(**source)
-    return Vocabulary.parse(source)
+        return load_vocabulary(**source)
+    return load_vocabulary(source)
 
 
 PARSE_FIELDS = {"source", "templates", "background", "groups", "duplicates", "separator"}

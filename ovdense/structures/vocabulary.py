@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ovdense.structures.palette import BACKGROUND_COLOR, distinct_colors
-from ovdense.structures.templates import resolve_templates
+from ovdense.structures.templates import parse_templates
 from ovdense.structures.vocabulary_sources import normalize_name, read_source
 
 POLICIES = ("none", "threshold", "names", "objectness")
@@ -107,19 +107,20 @@ class Vocabulary:
         duplicates: str = "error",
         separator: str | None = None,
     ) -> Vocabulary:
-        """Builds a vocabulary from whatever names the classes.
+        """Builds a vocabulary from whatever names the classes, in memory.
+
+        ``load_vocabulary`` of the models room takes files, shipped vocabularies and named templates as well.
 
         Args:
             source: a Vocabulary; a list of names, in which an item may be a list of synonyms whose first names the
-                class; a dict of phrase -> class, or of class -> list of phrases; a str: names separated by commas
-                (``"person, man; dog"``: classes by semicolons, synonyms by commas), the path of a .txt, .json or COCO
-                .json file, or the name of a shipped vocabulary (``vocabulary_names()``).
-            templates: name of shipped templates, one template, or a list of them; None keeps what the source says.
+                class; a dict of phrase -> class, of class -> list of phrases, or of COCO's form; a str: names separated
+                by commas (``"person, man; dog"``: classes by semicolons, synonyms by commas), or one class a line.
+            templates: one template, or a list of them; None keeps what the source says.
             background: see ``Background.parse``. Any policy but ``none`` adds a class ``background`` in front where
                 the source has no class of that name.
             groups: class names or indices (into the source) by group name.
             duplicates: ``error``, or ``keep``: classes of one name stay apart and the first of them wins.
-            separator: what separates the synonyms on a line of a .txt file; '' for none, None for the rule of
+            separator: what separates the synonyms of a class in a str of lines; '' for none, None for the rule of
                 ``vocabulary_sources.split_lines``.
 
         Raises:
@@ -190,7 +191,7 @@ class Vocabulary:
 
     def with_templates(self, templates: str | Iterable[str] | None) -> Vocabulary:
         """The same classes through other templates; None for the text encoder's own default."""
-        return replace(self, templates=resolve_templates(templates))
+        return replace(self, templates=parse_templates(templates))
 
     def with_background(self, background: Background | str | float | Mapping | Iterable[str] | None) -> Vocabulary:
         """The same classes under another background policy.
@@ -282,7 +283,7 @@ def _from_fields(
     vocabulary = Vocabulary(
         classes=classes,
         phrases=phrases,
-        templates=resolve_templates(templates or None),
+        templates=parse_templates(templates or None),
         groups=_resolve_groups(groups or {}, classes),
         colors=tuple(tuple(int(channel) for channel in color) for color in colors),
     )

@@ -1,25 +1,17 @@
-"""Reads class names from lists, dicts, strings, files and the shipped vocabularies.
+"""Reads class names from lists, dicts and strings; ``models/vocabulary_files.py`` reads files and shipped vocabularies.
 
-Every reader gives a dict with the fields of ``Vocabulary.to_dict`` (``classes`` at least). The shipped vocabularies are
-``assets/vocabularies/*.json``.
+Every reader gives a dict with the fields of ``Vocabulary.to_dict`` (``classes`` at least).
 """
 
 from __future__ import annotations
 
-import difflib
-import json
-import os
-import warnings
+import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "assets" / "vocabularies"
 FIELDS = {"classes", "phrases", "templates", "groups", "background", "colors", "duplicates"}
-
-
-def vocabulary_names() -> list[str]:
-    """Names of the shipped vocabularies: ``coco-80``, ``ade20k-150``, ..."""
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+# What is read from elsewhere: a file name, or a shipped vocabulary, all of which end in their number of classes.
+FILE_NAME = re.compile(r".*\.(txt|json)", re.IGNORECASE | re.DOTALL)
+SHIPPED_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*-\d+")
 
 
 def normalize_name(name: object, what: str) -> str:
@@ -34,9 +26,8 @@ def normalize_name(name: object, what: str) -> str:
 
 def read_source(source: object, *, separator: str | None = None) -> dict:
     """The fields of a vocabulary from any source that ``Vocabulary.parse`` accepts."""
-    if isinstance(source, os.PathLike):
-        return read_file(Path(source), separator=separator)
     if isinstance(source, str):
+        refuse_reference(source)
         return read_string(source, separator=separator)
     if isinstance(source, Mapping):
         return read_mapping(source)
@@ -45,55 +36,39 @@ def read_source(source: object, *, separator: str | None = None) -> dict:
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         return read_list(source)
     raise TypeError(
-        "a vocabulary is a list of names, a dict of phrase -> class, comma separated names, a .txt or .json file, or "
-        f"one of {', '.join(vocabulary_names())}, got {source!r} ({type(source).__name__})"
+        "a vocabulary is a list of names, a dict of phrase -> class or comma separated names; load_vocabulary takes "
+        f"also .txt and .json files and the name of a shipped one, got {source!r} ({type(source).__name__})"
     )
 
 
+def refuse_reference(text: str) -> None:
+    """Raises for a string that looks like a file or a shipped vocabulary rather than like names."""
+    stripped = text.strip()
+    if FILE_NAME.fullmatch(stripped) or SHIPPED_NAME.fullmatch(stripped):
+        raise ValueError(
+            "files and shipped vocabularies are read by ovdense.apis.load_vocabulary, and a class of such a name is "
+            f"given in a list, got {text!r}"
+        )
+
+
 def read_string(text: str, *, separator: str | None = None) -> dict:
-    """A shipped vocabulary, a file, or names written in the string itself."""
+    """Names written in the string itself: by lines, or by commas, or classes by semicolons and synonyms by commas."""
     stripped = text.strip()
     if not stripped:
         raise ValueError(f"a vocabulary needs at least one class name, got {text!r}")
-    if stripped in vocabulary_names():
-        return json.loads((FOLDER / f"{stripped}.json").read_text(encoding="utf-8"))
-    if stripped.lower().endswith((".txt", ".json")):
-        return read_file(Path(stripped).expanduser(), separator=separator)
     if "\n" in stripped:
         return read_list(split_lines(stripped.splitlines(), separator=separator))
-    similar = difflib.get_close_matches(stripped, vocabulary_names(), n=1, cutoff=0.8)
-    if similar:
-        warnings.warn(
-            f"{stripped!r} is taken as a class name; the shipped vocabulary is called {similar[0]!r}", stacklevel=3
-        )
     if ";" in stripped:
         return read_list([item.split(",") for item in stripped.strip("; ").split(";")])
     return read_list(stripped.removesuffix(",").split(","))
 
 
-def read_file(path: Path, *, separator: str | None = None) -> dict:
-    """A .txt file (one class a line) or a .json file (list, dict, our own form or COCO)."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no vocabulary file there: {str(path)!r}")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"a vocabulary file is UTF-8 text, got {str(path)!r}: {error}") from error
-    try:
-        if path.suffix.lower() != ".json":
-            return read_list(split_lines(text.splitlines(), separator=separator))
-        content = json.loads(text)
-        return read_mapping(content) if isinstance(content, Mapping) else read_list(content)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"vocabulary file {str(path)!r}: {error}") from error
-
-
 def split_lines(lines: list[str], *, separator: str | None = None) -> list[list[str]]:
     """One class a line -> its synonyms, the first of which names the class.
 
-    A file that has a semicolon anywhere separates synonyms by semicolons; a file without one separates them by commas,
-    as the files of the SCLIP family do. ``separator`` overrules this, '' keeps every line whole. Empty lines at the end
-    do not count.
+    Lines with a semicolon anywhere separate synonyms by semicolons; lines without one separate them by commas, as the
+    files of the SCLIP family do. ``separator`` overrules this, '' keeps every line whole. Empty lines at the end do not
+    count.
     """
     while lines and not lines[-1].strip():
         lines = lines[:-1]

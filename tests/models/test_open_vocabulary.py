@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ovdense.models.open_vocabulary import OpenVocabularyMixin
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, Vocabulary
 
@@ -52,7 +53,7 @@ def test_dataset_meta_follows_the_vocabulary():
 
 def test_config_may_hold_the_options_of_parse():
     model = ToyModel(text_encoder=TEXT, vocabulary=dict(source="cat, dog", templates="vild", background=0.2))
-    assert model.vocabulary == Vocabulary.parse(["cat", "dog"], templates="vild", background=0.2)
+    assert model.vocabulary == load_vocabulary(["cat", "dog"], templates="vild", background=0.2)
 
 
 def test_neither_tower_nor_rows_are_in_the_state_dict():

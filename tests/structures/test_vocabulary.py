@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from ovdense.structures import Background, Vocabulary, vocabulary_names
+from ovdense.structures import Background, Vocabulary
 
 parse = Vocabulary.parse
+TEMPLATES = ["a {}.", "There is a {} in the scene."]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,6 @@ def test_generator_of_names():
         (5, TypeError, "a vocabulary is a list of names.*got 5"),
         (None, TypeError, "got None"),
         (b"cat", TypeError, "got b'cat'"),
-        ("nowhere/names.txt", FileNotFoundError, "nowhere/names.txt"),
         ({"classes": ["cat"], "colour": []}, ValueError, "got also .'colour'"),
         ({"categories": [{"id": 1}]}, ValueError, "COCO category needs a name, got .'id': 1. at position 0"),
     ],
@@ -62,6 +62,33 @@ def test_generator_of_names():
 def test_bad_sources_are_named(source, error, message):
     with pytest.raises(error, match=message):
         parse(source)
+
+
+@pytest.mark.parametrize("source", ["names.txt", " folder/Names.JSON", "ade20k-150", "scenes-synonyms-53"])
+def test_files_and_shipped_names_are_left_to_load_vocabulary(source):
+    with pytest.raises(ValueError, match=rf"read by ovdense\.apis\.load_vocabulary.*in a list, got '{source}'"):
+        parse(source)
+    assert parse([source]).classes == (source.strip(),)
+
+
+def test_paths_are_left_to_load_vocabulary(tmp_path):
+    with pytest.raises(TypeError, match=r"load_vocabulary takes.*got .*names\.txt"):
+        parse(tmp_path / "names.txt")
+
+
+def test_coco_categories_are_read_in_id_order_with_things_and_stuff():
+    categories = [dict(id=7, name="sky", isthing=0), dict(id=1, name="person", isthing=1)]
+    vocabulary = parse(dict(images=[], annotations=[], categories=categories))
+    assert vocabulary.classes == ("person", "sky")
+    assert vocabulary.groups == {"thing": (0,), "stuff": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("separator", "phrases"),
+    [(None, (("person", "man"), ("dog",))), ("", (("person, man",), ("dog",)))],
+)
+def test_lines_in_a_string(separator, phrases):
+    assert parse("person, man\ndog\n", separator=separator).phrases == phrases
 
 
 def test_duplicate_names_are_an_error_that_says_where_and_what_to_do():
@@ -73,62 +100,6 @@ def test_duplicate_names_are_an_error_that_says_where_and_what_to_do():
     assert kept.classes == ("cat", "dog", "cat") and kept.class_index == (0, 1, 2)
     with pytest.raises(ValueError, match="got 'drop'"):
         parse(["cat"], duplicates="drop")
-
-
-@pytest.mark.parametrize(
-    ("text", "separator", "phrases"),
-    [
-        ("cat\ndog\n\n", None, (("cat",), ("dog",))),
-        ("person, man\ndog\n", None, (("person", "man"), ("dog",))),
-        # One semicolon anywhere makes the comma an ordinary character.
-        ("person; man\nlamp, lit\n", None, (("person", "man"), ("lamp, lit",))),
-        ("person, man\ndog\n", "", (("person, man",), ("dog",))),
-        ("a|b\nc\n", "|", (("a", "b"), ("c",))),
-        ("\ufeffcat\r\ndog\r\n", None, (("cat",), ("dog",))),
-    ],
-)
-def test_text_files(tmp_path, text, separator, phrases):
-    path = tmp_path / "names.txt"
-    path.write_bytes(text.encode())
-    assert parse(path, separator=separator).phrases == phrases
-    assert parse(str(path), separator=separator).phrases == phrases
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("cat\n\ndog\n", "class name 1 is empty"), ("", "at least one class name"), ("cat\ncat\n", "duplicates='keep'")],
-)
-def test_bad_text_files(tmp_path, content, message):
-    path = tmp_path / "names.txt"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        parse(path)
-
-
-def test_json_files(tmp_path):
-    path = tmp_path / "names.json"
-    path.write_text('["cat", ["dog", "puppy"]]')
-    assert parse(path).phrases == (("cat",), ("dog", "puppy"))
-    path.write_text('{"kitten": "cat"}')
-    assert parse(path).classes == ("cat",)
-    path.write_text("{cat}")
-    with pytest.raises(ValueError, match=r"names\.json.*line 1"):
-        parse(path)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="UTF-8"):
-        parse(path)
-
-
-def test_coco_json_is_read_in_id_order_with_things_and_stuff(tmp_path):
-    path = tmp_path / "instances.json"
-    categories = [
-        {"id": 7, "name": "sky", "supercategory": "sky", "isthing": 0},
-        {"id": 1, "name": "person", "supercategory": "person", "isthing": 1},
-    ]
-    path.write_text(json.dumps(dict(images=[], annotations=[], categories=categories)))
-    vocabulary = parse(path)
-    assert vocabulary.classes == ("person", "sky")
-    assert vocabulary.groups == {"thing": (0,), "stuff": (1,)}
 
 
 def test_phrases_and_their_classes():
@@ -205,23 +176,30 @@ def test_bad_backgrounds(background, message):
 def test_templates():
     vocabulary = parse(["cat"])
     assert vocabulary.templates == ()
-    assert vocabulary.with_templates("single").templates == ("a photo of a {}.",)
+    assert vocabulary.with_templates(["a photo of a {}."]).templates == ("a photo of a {}.",)
     assert parse(["cat"], templates="a {} in the sun").templates == ("a {} in the sun",)
-    assert parse(vocabulary.with_templates("plain")).templates == ("{}",)
+    assert parse(vocabulary.with_templates("{}")).templates == ("{}",)
+    with pytest.raises(ValueError, match="load_templates reads the named lists, got 'vild'"):
+        parse(["cat"], templates="vild")
 
 
 def test_json_round_trip_and_digest():
-    vocabulary = parse([["person", "man"], "猫"], templates="vild", groups=dict(base=[1]), background=["wall"])
+    vocabulary = parse([["person", "man"], "猫"], templates=TEMPLATES, groups=dict(base=[1]), background=["wall"])
     again = Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict())))
     assert again == vocabulary and again.digest == vocabulary.digest and hash(again) == hash(vocabulary)
     assert parse(vocabulary.to_dict()) == vocabulary
     others = [
-        parse([["person", "man"], "犬"], templates="vild", groups=dict(base=[1]), background=["wall"]),
-        vocabulary.with_templates("single"),
+        parse([["person", "man"], "犬"], templates=TEMPLATES, groups=dict(base=[1]), background=["wall"]),
+        vocabulary.with_templates("a photo of a {}."),
         vocabulary.with_background(["floor"]),
         parse(vocabulary, groups=dict(base=[1])),
     ]
     assert len({vocabulary.digest, *(other.digest for other in others)}) == 5
+
+
+def test_the_digest_stays_the_same_from_version_to_version():
+    vocabulary = parse([["person", "man"], "猫"], templates=TEMPLATES, groups=dict(base=[1]), background=["wall"])
+    assert vocabulary.digest == "899c79fd9d140340"
 
 
 def test_ten_thousand_classes():
@@ -233,53 +211,3 @@ def test_ten_thousand_classes():
 
 def test_a_very_long_name_is_kept_whole():
     assert parse(["x" * 100_000]).classes[0] == "x" * 100_000
-
-
-@pytest.mark.parametrize("name", vocabulary_names())
-def test_shipped_vocabularies(name):
-    vocabulary = parse(name)
-    count = name.rsplit("-", 1)[-1]
-    assert vocabulary.num_classes == int(count)
-    assert len({tuple(color) for color in vocabulary.palette}) == vocabulary.num_classes
-    assert Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict()))) == vocabulary
-
-
-@pytest.mark.parametrize(
-    ("name", "first", "last", "groups"),
-    [
-        ("coco-80", "person", "toothbrush", dict(base=48, novel=17)),
-        ("coco-object-81", "background", "toothbrush", {}),
-        ("coco-133", "person", "rug-merged", dict(thing=80, stuff=53)),
-        ("coco-stuff-171", "person", "wood", dict(thing=80, stuff=91, seen=156, unseen=15)),
-        ("ade20k-150", "wall", "flag", {}),
-        ("voc-20", "aeroplane", "tvmonitor", dict(seen=15, unseen=5)),
-        ("voc-21", "background", "tvmonitor", {}),
-        ("pascal-context-59", "aeroplane", "wood", dict(seen=49, unseen=10)),
-        ("pascal-context-60", "background", "wood", {}),
-        ("cityscapes-19", "road", "bicycle", dict(thing=8, stuff=11)),
-        ("camvid-11", "sky", "bicyclist", {}),
-        ("lvis-1203", "aerosol_can", "zucchini", {}),
-        ("imagenet-1000", "tench", "toilet paper", {}),
-    ],
-)
-def test_order_and_groups_of_the_benchmarks(name, first, last, groups):
-    vocabulary = parse(name)
-    assert (vocabulary.classes[0], vocabulary.classes[-1]) == (first, last)
-    assert {group: len(members) for group, members in vocabulary.groups.items()} == groups
-
-
-def test_phrases_of_the_benchmarks_read_as_a_person_writes():
-    def phrases(name):
-        vocabulary = parse(name)
-        return dict(zip(vocabulary.classes, vocabulary.phrases))
-
-    assert phrases("voc-20")["pottedplant"] == ("potted plant",)
-    assert phrases("coco-133")["sky-other-merged"] == ("sky",)
-    assert phrases("coco-stuff-171")["wall-brick"] == ("brick wall",)
-    assert phrases("lvis-1203")["bow_(weapon)"] == ("bow (weapon)",)
-    assert phrases("voc-21")["background"][:2] == ("sky", "wall")
-
-
-def test_a_misspelt_shipped_name_warns():
-    with pytest.warns(UserWarning, match="'coco80' is taken as a class name.*'coco-80'"):
-        assert parse("coco80").classes == ("coco80",)

@@ -15,7 +15,7 @@ import time
 from ovdense.datasets.scenes.base import SPLITS, select_objects
 from ovdense.datasets.scenes.generator import SceneGenerator
 from ovdense.datasets.scenes.writer import SceneWriter
-from ovdense.structures import Vocabulary
+from ovdense.models.vocabulary_files import load_vocabulary
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    vocabulary = Vocabulary.parse(args.vocabulary)
+    vocabulary = load_vocabulary(args.vocabulary)
     generator = SceneGenerator(
         classes=select_objects(vocabulary, args.objects),
         styles=args.styles,

@@ -19,7 +19,7 @@ import mmdet.datasets as mmdet_datasets
 import mmseg.datasets as mmseg_datasets
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
-from ovdense.structures import Vocabulary
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.structures.palette import distinct_colors
 
 OUT = Path(ovdense.__file__).parent / "assets" / "vocabularies"
@@ -229,7 +229,7 @@ def main() -> None:
         path = args.out / f"{name}.json"
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        vocabulary = Vocabulary.parse(path)
+        vocabulary = load_vocabulary(path)
         print(f"{path.name}: {vocabulary.num_classes} classes, groups {list(vocabulary.groups)}")
 
 

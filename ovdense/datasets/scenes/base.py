@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator
 from ovdense.datasets.scenes.textures import STUFF
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.structures import Vocabulary
 
 # Splits share neither scenes nor textures.
@@ -20,7 +21,7 @@ class GeneratedScenes:
     """Mixin for mm datasets: ``num_scenes`` scenes, drawn when they are asked for; nothing is read from disk.
 
     Args:
-        vocabulary: the classes, as ``Vocabulary.parse`` takes them.
+        vocabulary: the classes, as ``load_vocabulary`` takes them.
         objects: what may appear in the pictures: names of objects or of groups of the vocabulary; default all objects
             of the vocabulary.
         split: ``train``, ``val`` or ``test``: seeds of scenes and textures.
@@ -34,7 +35,7 @@ class GeneratedScenes:
             raise ValueError(f"scenes have the splits {', '.join(SPLITS)}; got {split!r}")
         if num_scenes < 1:
             raise ValueError(f"a dataset of scenes needs at least one scene, got num_scenes={num_scenes}")
-        self.vocabulary = Vocabulary.parse(vocabulary)
+        self.vocabulary = load_vocabulary(vocabulary)
         self.split, self.num_scenes, self.first_scene = split, num_scenes, first_scene
         names = select_objects(self.vocabulary, objects)
         self._generator_options = {"classes": names, **SPLITS[split], **(generator or {})}

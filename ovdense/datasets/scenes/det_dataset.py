@@ -8,10 +8,10 @@ from mmdet.datasets.base_det_dataset import BaseDetDataset
 
 from ovdense.datasets.scenes.base import GeneratedScenes, select_objects
 from ovdense.datasets.scenes.generator import Scene
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.registry import DATASETS
-from ovdense.structures import Vocabulary
 
-_DEFAULT = Vocabulary.parse("scenes-127")
+_DEFAULT = load_vocabulary("scenes-127")
 
 
 @DATASETS.register_module()

@@ -6,10 +6,10 @@ from mmseg.datasets import BaseSegDataset
 
 from ovdense.datasets.scenes.base import GeneratedScenes
 from ovdense.datasets.scenes.generator import Scene
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.registry import DATASETS
-from ovdense.structures import Vocabulary
 
-_DEFAULT = Vocabulary.parse("scenes-48")
+_DEFAULT = load_vocabulary("scenes-48")
 
 
 @DATASETS.register_module()

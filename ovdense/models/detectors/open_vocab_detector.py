@@ -51,7 +51,7 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
             ``GivenProposals``.
         roi_head: config of a region head, ``RegionTextHead``.
         text_encoder: config of the text encoder that goes with the backbone.
-        vocabulary: names to look for, in any form that ``Vocabulary.parse`` takes; ``set_vocabulary`` changes it.
+        vocabulary: names to look for, in any form that ``load_vocabulary`` takes; ``set_vocabulary`` changes it.
         class_embeddings: ready rows instead of a text encoder: (K, C) tensor, file, or ``ClassEmbeddings``.
         data_preprocessor: mmdet's; a missing mean and std are the backbone's.
         train_cfg: unused, for mm's sake.

@@ -36,7 +36,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         backbone: config of a backbone of ``ovdense.models.backbones``.
         decode_head: config of a head: ``PixelTextHead``, ``MaskCLIPHead``, ``LinearProbeHead``, ...
         text_encoder: config of the text encoder that goes with the backbone.
-        vocabulary: names to look for, in any form that ``Vocabulary.parse`` takes; ``set_vocabulary`` changes it.
+        vocabulary: names to look for, in any form that ``load_vocabulary`` takes; ``set_vocabulary`` changes it.
         class_embeddings: ready rows instead of a text encoder: (K, C) tensor, file, or ``ClassEmbeddings``.
         data_preprocessor: mmseg's; a missing mean and std are the backbone's.
         refine: refinement of the full-size maps, ``dict(type="PAMR", num_iter=10, dilations=(8, 16))``.

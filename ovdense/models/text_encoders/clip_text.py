@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from ovdense.models.text_encoders.cache import PhraseCache
 from ovdense.models.text_encoders.progress import progress_bar
 from ovdense.models.text_encoders.towers import TextTower, open_tower
+from ovdense.models.vocabulary_files import load_templates
 from ovdense.registry import MODELS
-from ovdense.structures import ClassEmbeddings, Vocabulary, resolve_templates
+from ovdense.structures import ClassEmbeddings, Vocabulary
 
 
 @MODELS.register_module()
@@ -30,7 +31,8 @@ class CLIPTextEncoder:
     Args:
         model: an embedded model (``lite``, ``scenes``), any name of ``load_clip`` (``ViT-B-16``), or a config dict.
         pretrained: tag, local weight file or state dict; None for embedded models.
-        templates: used when a vocabulary names none; None for the model's own (``single`` for CLIP).
+        templates: used when a vocabulary names none, as ``load_templates`` takes them; None for the model's own
+            (``single`` for CLIP).
         batch_size: sentences per forward pass.
         cache_dir: folder of encoded phrases; None for ``$OVDENSE_CACHE/text`` or ``~/.cache/ovdense/text``, False for
             no cache.
@@ -54,7 +56,7 @@ class CLIPTextEncoder:
         normalize_before_mean: bool = True,
     ) -> None:
         self.model, self.pretrained = model, pretrained
-        self.templates = resolve_templates(templates)
+        self.templates = load_templates(templates)
         self.cache = PhraseCache(cache_dir)
         self.tower_options = dict(
             batch_size=batch_size,

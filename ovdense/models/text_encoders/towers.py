@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, Pretrained, embedded_models, load_clip
 from ovdense.models.text_encoders.minilm import load_minilm, minilm_digest
-from ovdense.structures.templates import fill, resolve_templates
+from ovdense.models.vocabulary_files import load_templates
+from ovdense.structures.templates import fill
 
 PRECISIONS = dict(fp32=None, fp16=torch.float16, bf16=torch.bfloat16)
 Advance = Callable[[int], None]
@@ -46,7 +47,7 @@ class OpenCLIPTower:
         normalize_before_mean: False averages the raw encodings of the templates, as Talk2DINO does.
     """
 
-    default_templates = resolve_templates("single")
+    default_templates = load_templates("single")
 
     def __init__(
         self,
@@ -140,7 +141,7 @@ class SentenceTower:
         loaded = load_clip(name)
         self.mean = loaded.tensors["text_mean"].float()
         self.space, self.embed_dim = loaded.space, loaded.embed_dim
-        self.default_templates = resolve_templates(loaded.config["text_cfg"]["templates"])
+        self.default_templates = load_templates(loaded.config["text_cfg"]["templates"])
         self.batch_size, self.device = batch_size, pick_device(device)
         self.truncated: list[str] = []
 

@@ -6,8 +6,8 @@ from mmengine.registry import DefaultScope
 
 from ovdense.datasets import ScenesSegDataset
 from ovdense.datasets.scenes.base import SPLITS, select_objects
+from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.registry import DATASETS
-from ovdense.structures import Vocabulary
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +30,11 @@ def test_items_are_mmseg_samples_of_the_generated_scene():
     scene = dataset.generator[3]
     assert np.array_equal(item["inputs"].numpy(), scene.image.transpose(2, 0, 1)[::-1])
     labels = item["data_samples"].gt_sem_seg.data[0].numpy()
-    assert np.array_equal(labels, scene.semantic_as(Vocabulary.parse("scenes-48").classes))
+    assert np.array_equal(labels, scene.semantic_as(load_vocabulary("scenes-48").classes))
 
 
 def test_classes_and_palette_are_the_vocabularys():
-    vocabulary = Vocabulary.parse("scenes-115")
+    vocabulary = load_vocabulary("scenes-115")
     dataset = build(num_scenes=1, vocabulary="scenes-115")
     assert tuple(dataset.metainfo["classes"]) == vocabulary.classes
     assert [list(color) for color in dataset.metainfo["palette"]] == vocabulary.palette
@@ -73,7 +73,7 @@ def test_splits_differ_and_survive_pickling():
 
 
 def test_select_objects_takes_names_and_groups():
-    vocabulary = Vocabulary.parse("scenes-143")
+    vocabulary = load_vocabulary("scenes-143")
     assert len(select_objects(vocabulary, None)) == 127
     assert len(select_objects(vocabulary, ["novel", "unseen"])) == 28
     assert select_objects(vocabulary, ["dog", "dog", "grass"]) == ["dog"]

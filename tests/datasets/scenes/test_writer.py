@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from ovdense.datasets import ScenesSegDataset
 from ovdense.datasets.scenes.generator import SceneGenerator
 from ovdense.datasets.scenes.writer import SceneWriter
-from ovdense.structures import Vocabulary
+from ovdense.models.vocabulary_files import load_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +17,14 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
     generator = SceneGenerator(seed=1, texture_variants=1)
     scenes = {index: generator[index] for index in range(12)}
-    writer = SceneWriter(folder, vocabulary=Vocabulary.parse("scenes-143"), split="val")
+    writer = SceneWriter(folder, vocabulary=load_vocabulary("scenes-143"), split="val")
     assert writer.write(scenes.items()) == 12
     return folder, scenes
 
 
 def test_images_and_labels_are_those_of_the_scenes(written):
     folder, scenes = written
-    classes = Vocabulary.parse(str(folder / "vocabulary.json")).classes
+    classes = load_vocabulary(str(folder / "vocabulary.json")).classes
     for index, scene in scenes.items():
         image = cv2.imread(str(folder / "images" / "validation" / f"{index:06d}.png"))
         labels = cv2.imread(str(folder / "annotations" / "validation" / f"{index:06d}.png"), cv2.IMREAD_UNCHANGED)

@@ -4,8 +4,9 @@ import torch.nn.functional as F
 
 from ovdense.models.text_encoders import CLIPTextEncoder
 from ovdense.models.text_encoders.towers import OpenCLIPTower, SentenceTower
+from ovdense.models.vocabulary_files import load_templates
 from ovdense.registry import MODELS
-from ovdense.structures import Vocabulary, resolve_templates
+from ovdense.structures import Vocabulary
 
 TINY = dict(
     embed_dim=32,
@@ -64,7 +65,7 @@ def test_raw_mean_on_request(clip, tmp_path):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 256])
 def test_chunks_do_not_change_the_rows(clip, encoder, batch_size):
-    vocabulary = Vocabulary.parse(["cat", "dog", "sky", "cup"], templates="simple-7")
+    vocabulary = Vocabulary.parse(["cat", "dog", "sky", "cup"], templates=load_templates("simple-7"))
     small = CLIPTextEncoder(
         model=TINY, pretrained=clip.state_dict(), cache_dir=False, device="cpu", batch_size=batch_size
     )
@@ -77,7 +78,7 @@ def test_templates_of_the_vocabulary_win_over_the_encoders_own(clip):
     plain = F.normalize(official(clip, ["cat"]), dim=-1)
     torch.testing.assert_close(encoder.encode(Vocabulary.parse(["cat"])).rows, plain, atol=2e-6, rtol=0)
     single = F.normalize(official(clip, ["a photo of a cat."]), dim=-1)
-    named = encoder.encode(Vocabulary.parse(["cat"], templates="single")).rows
+    named = encoder.encode(Vocabulary.parse(["cat"], templates=load_templates("single"))).rows
     torch.testing.assert_close(named, single, atol=2e-6, rtol=0)
     default = CLIPTextEncoder(model=TINY, pretrained=weights, cache_dir=False, device="cpu")
     torch.testing.assert_close(default.encode(Vocabulary.parse(["cat"])).rows, single, atol=2e-6, rtol=0)
@@ -180,9 +181,9 @@ def test_scenes_rows_are_centred_sentences():
     encoder = MODELS.build(dict(type="CLIPTextEncoder", model="scenes", cache_dir=False, device="cpu"))
     rows = encoder.encode(Vocabulary.parse(["dog", "tree"])).rows
     tower = encoder.tower
-    assert isinstance(tower, SentenceTower) and tower.default_templates == resolve_templates("scenes-5")
+    assert isinstance(tower, SentenceTower) and tower.default_templates == load_templates("scenes-5")
     for name, row in zip(("dog", "tree"), rows):
-        sentences = [template.replace("{}", name) for template in resolve_templates("scenes-5")]
+        sentences = [template.replace("{}", name) for template in load_templates("scenes-5")]
         expected = F.normalize(load_minilm().encode(sentences).mean(0) - tower.mean, dim=0)
         torch.testing.assert_close(row, expected, atol=2e-6, rtol=0)
     assert encoder.space.startswith("scenes/")
