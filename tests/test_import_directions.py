@@ -74,6 +74,62 @@ def test_pure_rooms_import_torch_and_the_standard_library_only(path):
         assert library in PURE_LIBRARIES or library in sys.stdlib_module_names, f"{path.name} imports {name}"
 
 
+# fmt: off
+FILE_LIBRARIES = {
+    "codecs", "fileinput", "ftplib", "glob", "gzip", "http", "importlib", "io", "mmap", "os", "pathlib", "pickle",
+    "pkgutil", "shelve", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tarfile", "tempfile", "urllib",
+    "zipfile"
+}
+FILE_CALLS = {
+    "open", "read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file", "is_dir", "iterdir",
+    "glob", "rglob", "mkdir", "unlink", "load", "save", "savez", "fromfile", "tofile", "loadtxt", "savetxt",
+    "memmap", "dump", "from_file", "load_state_dict_from_url"
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if room_of(path) in PURE], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_pure_rooms_touch_no_files(path):
+    assert file_access(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def file_access(tree: ast.AST) -> list[str]:
+    """Whatever in a module reads or writes files or the network: imported libraries, calls and ``__file__``."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] in FILE_LIBRARIES]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            found += [node.module] if (node.module or "").split(".")[0] in FILE_LIBRARIES else []
+            found += [name for name in names if name in FILE_CALLS | FILE_LIBRARIES]
+        elif isinstance(node, ast.Name) and node.id in ("open", "__file__", "__import__"):
+            found.append(node.id)
+        elif isinstance(node, ast.Attribute) and node.attr in FILE_CALLS:
+            found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("from pathlib import Path", ["pathlib"]),
+        ("import importlib.resources as resources", ["importlib.resources"]),
+        ("import os.path", ["os.path"]),
+        ("from json import load", ["load"]),
+        ("json.load(file)", ["json.load"]),
+        ("with open(name) as file: pass", ["open"]),
+        ("Path(name).read_text()", ["Path(name).read_text"]),
+        ("np.load(name)", ["np.load"]),
+        ("import json\njson.dumps({}, sort_keys=True)", []),
+    ],
+)
+def test_the_check_of_file_access_sees_it(code, found):
+    assert file_access(ast.parse(code)) == found
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_backbones_and_text_encoders_import_open_clip_and_timm(path):
     if str(path.relative_to(PACKAGE)).startswith(TOWER_ROOMS):
