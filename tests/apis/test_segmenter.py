@@ -126,7 +126,7 @@ def test_mmseg_functions_take_the_same_config(scenes_config, photos):
 def test_inferencer_of_mmseg_takes_a_shipped_config_and_keeps_its_words(photos, tmp_path):
     from mmseg.apis import MMSegInferencer
 
-    path = find_config("maskclip_scenes_scenes-48-96x96")
+    path = find_config("maskclip_scenes_scenes-48-96")
     inferencer = MMSegInferencer(str(path), device="cpu", show_progress=False)
     assert inferencer.model.dataset_meta["classes"] == list(inferencer.model.vocabulary.classes)
     inferencer.model.set_vocabulary(["a", "b"])
