@@ -32,7 +32,7 @@ EXTRAS = {
     "demo": ["gradio>=6", "supervision>=0.27"],
     "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
     "eval": ["faster-coco-eval>=1.6"],
-    "dev": ["pytest>=8", "ruff>=0.12", "pre-commit>=3"],
+    "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "pre-commit>=3"],
 }
 
 
