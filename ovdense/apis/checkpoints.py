@@ -68,12 +68,19 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
     return weights, content.get("meta", {}) if "state_dict" in content else {}
 
 
+class _LogHistory:
+    """Stands in for mmengine's HistoryBuffer, whose unpickling changes what every other one in the process can do."""
+
+    def __setstate__(self, state: dict) -> None:
+        """Keeps nothing: who reads weights needs no log."""
+
+
 def _harmless_types() -> list:
     """Types of plain data in mmengine's checkpoints (the log's history and numpy scalars)."""
     import numpy as np
-    from mmengine.logging.history_buffer import HistoryBuffer
 
-    kinds = [np.ndarray, np.dtype, np._core.multiarray._reconstruct, np._core.multiarray.scalar, HistoryBuffer]
+    kinds = [np.ndarray, np.dtype, np._core.multiarray._reconstruct, np._core.multiarray.scalar]
+    kinds.append((_LogHistory, "mmengine.logging.history_buffer.HistoryBuffer"))
     kinds.append((_no_method, "builtins.getattr"))  # the history pickles its bound methods; nothing here calls them
     return kinds + [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64, np.uint32, bool)]
 

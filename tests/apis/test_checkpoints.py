@@ -41,6 +41,14 @@ def test_checkpoints_of_mmengine(tmp_path):
     assert load_checkpoint(model(), tmp_path / "epoch_1.pth")["dataset_meta"]["classes"] == ("cat",)
 
 
+def test_reading_a_checkpoint_leaves_mmengines_log_as_it_was(tmp_path):
+    hub = MessageHub.get_instance("checkpoint log")
+    hub.update_scalar("train/loss", 3.0)
+    torch.save(dict(state_dict=model().state_dict(), message_hub=hub.state_dict()), tmp_path / "logged.pth")
+    load_checkpoint(model(), tmp_path / "logged.pth")
+    assert hub.get_scalar("train/loss").statistics("mean") == 3.0
+
+
 def test_frozen_weights_may_be_missing(tmp_path):
     state = {name: value for name, value in model().state_dict().items() if not name.startswith("2.")}
     save_file(state, tmp_path / "a.safetensors")
