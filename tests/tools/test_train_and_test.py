@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +59,8 @@ def load_tool(name):
 def config(tmp_path_factory):
     from ovdense.registry import MODELS
 
-    channels = MODELS.build(dict(type="CLIPBackbone", model="scenes")).embed_dim
+    with DefaultScope.overwrite_default_scope("ovdense"):  # earlier tests may have left another library's
+        channels = MODELS.build(dict(type="CLIPBackbone", model="scenes")).embed_dim
     path = tmp_path_factory.mktemp("tools") / "probe.py"
     path.write_text(CONFIG.format(channels=channels))
     return path
