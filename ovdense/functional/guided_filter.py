@@ -54,7 +54,8 @@ def affine_models(guide: Tensor, maps: Tensor, radius: int, eps: float) -> tuple
     mean_guide, mean_maps = box_mean(guide, radius), box_mean(maps, radius)
     pairs = torch.stack([guide[:, i] * guide[:, j] for i in range(3) for j in range(3)], dim=1)
     covariance = box_mean(pairs, radius) - (mean_guide[:, :, None] * mean_guide[:, None]).flatten(1, 2)
-    covariance = covariance.unflatten(1, (3, 3)) + eps * torch.eye(3, dtype=guide.dtype, device=guide.device).view(1, 3, 3, 1, 1)
+    identity = torch.eye(3, dtype=guide.dtype, device=guide.device).view(1, 3, 3, 1, 1)
+    covariance = covariance.unflatten(1, (3, 3)) + eps * identity
     # The inverse of a 3 x 3 matrix: cross products of its rows over the determinant.
     rows = covariance.unbind(1)
     cofactors = torch.stack([torch.linalg.cross(rows[(i + 1) % 3], rows[(i + 2) % 3], dim=1) for i in range(3)], dim=1)
