@@ -1,13 +1,16 @@
 """Folders of official outputs: what lies in them, whatever the method.
 
-A case is a folder with ``meta.json`` (or ``*_meta.json``) and tensors in ``.safetensors`` or ``.npz`` files. Inputs and
-outputs may share a file; weights lie in ``weights.safetensors`` or ``*_state.safetensors``.
+A case is a folder with tensors in ``.safetensors`` or ``.npz`` files, however they are split, and ``meta.json`` (or
+``*_meta.json``). Weights are the file of that name (``weights``, ``state_dict``, ``*_state``, ``*_weights``) or the one
+that holds a patch convolution. What a case lacks (weights, inputs, meta entries) is taken from the case of the same
+method in ``tests/data/official``.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +23,9 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "tests" / "data" / "official"
 FULL_SET = ROOT.parent / "shared" / "fixtures"
-WEIGHTS = re.compile(r"^(weights|.*_state|.*weights)\.safetensors$")
+WEIGHTS = re.compile(r"^(.*_)?(weights|state|state_dict)\.safetensors$")
+INPUT = re.compile(r"^(text|query_idx|(?:img|mask_in)_(?P<tag>.+))$")
+HALF = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -34,21 +39,22 @@ class Case:
         return self.folder.name
 
     @cached_property
-    def meta(self) -> dict:
+    def own_meta(self) -> dict:
         files = sorted(self.folder.glob("*meta.json"))
         return json.loads(files[0].read_text(encoding="utf-8")) if files else {}
 
     @cached_property
-    def weights(self) -> Path | None:
-        files = [path for path in sorted(self.folder.glob("*.safetensors")) if WEIGHTS.match(path.name)]
-        return files[0] if files else None
+    def own_weights(self) -> Path | None:
+        files = sorted(self.folder.glob("*.safetensors"))
+        named = [path for path in files if WEIGHTS.match(path.name)]
+        return next(iter(named or filter(_holds_weights, files)), None)
 
     @cached_property
-    def tensors(self) -> dict[str, Tensor]:
-        """Inputs and expected outputs by name."""
+    def stored(self) -> dict[str, Tensor]:
+        """Tensors of the folder itself, as they are stored."""
         out = {}
         for path in sorted(self.folder.glob("*.safetensors")):
-            if path != self.weights:
+            if path != self.own_weights:
                 with safe_open(path, "pt") as file:
                     out.update({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         for path in sorted(self.folder.glob("*.npz")):
@@ -57,14 +63,72 @@ class Case:
         return out
 
     @cached_property
+    def base(self) -> Case | None:
+        """The shipped case of the same method, which fills in what this one lacks."""
+        if self.folder.parent == SHIPPED:
+            return None
+        names = [path.name for path in SHIPPED.iterdir() if path.is_dir()]
+        found = closest_name((self.name, str(self.own_meta.get("method", ""))), names)
+        return Case(SHIPPED / found) if found else None
+
+    @cached_property
+    def meta(self) -> dict:
+        """The meta file; the shipped case's entries where it has none, unless the weights are of another shape."""
+        if self.base is None:
+            return self.own_meta
+        filled = dict(self.base.meta)
+        if self.own_weights and _shapes(self.own_weights) != self.base.weight_shapes:
+            filled = {key: value for key, value in filled.items() if key not in ("vit", "resnet")}
+        return {**filled, **self.own_meta}
+
+    @property
+    def weights(self) -> Path | None:
+        return self.own_weights or (self.base and self.base.weights)
+
+    @cached_property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        with safe_open(self.weights, "pt") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        return {} if self.weights is None else _shapes(self.weights)
+
+    @cached_property
+    def borrowed(self) -> dict[str, Tensor]:
+        """Inputs of the shipped case that this one lacks; the classes of its text only for a text of as many rows."""
+        if self.base is None:
+            return {}
+        theirs = {key: value for key, value in self.base.stored.items() if INPUT.match(key) and key not in self.stored}
+        if "text" in self.stored and len(self.stored["text"]) != len(self.base.stored.get("text", ())):
+            theirs.pop("query_idx", None)
+        return theirs
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """Inputs and expected outputs by name, floats in single precision."""
+        every = {**self.borrowed, **self.stored}
+        return {key: value.float() if value.is_floating_point() else value for key, value in every.items()}
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the folder's own tensors that are no inputs."""
+        return [key for key in self.stored if not INPUT.match(key)]
 
     @cached_property
     def images(self) -> dict[str, Tensor]:
         """Input images (B,3,H,W) by tag: ``img_a`` is ``a``."""
         return {key.removeprefix("img_"): value for key, value in self.tensors.items() if key.startswith("img_")}
+
+    def rounding(self, point: str) -> float:
+        """Relative error that storing an output in half precision has left in it."""
+        dtype = self.stored[point].dtype
+        return torch.finfo(dtype).eps / 2 if dtype in HALF else 0.0
+
+    def filled_in(self) -> str:
+        """What the shipped case had to supply, in words; empty if nothing."""
+        tags = {self.tag_of(point) for point in self.outputs}
+        names = [key for key in self.borrowed if (tag := INPUT.match(key)["tag"]) is None or tag in tags]
+        if self.base is not None and self.own_weights is None and self.base.weights:
+            names.insert(0, "weights")
+        if self.base is not None and not self.own_meta:
+            names.insert(0, "meta")
+        return f"{', '.join(names)} of tests/data/official/{self.base.name}" if names else ""
 
     def tag_of(self, point: str) -> str | None:
         """The input that an output belongs to: ``a/x``, ``csa/dense_a`` and ``a`` belong to ``img_a``."""
@@ -82,8 +146,31 @@ class Case:
 
 
 def find_cases(folder: Path) -> list[Case]:
-    """All cases in a folder: itself, its folders, or the folders in those."""
+    """All cases in a folder, itself or anywhere below."""
     if not folder.is_dir():
         raise FileNotFoundError(f"--official-outputs must be a folder with cases, got {folder}")
-    metas = [*folder.glob("*meta.json"), *folder.glob("*/*meta.json"), *folder.glob("*/*/*meta.json")]
-    return [Case(path) for path in sorted({meta.parent for meta in metas})]
+    files = [path for pattern in ("*meta.json", "*.safetensors", "*.npz") for path in folder.rglob(pattern)]
+    if not files:
+        raise FileNotFoundError(
+            f"--official-outputs needs folders with meta.json and .safetensors or .npz files, found none in {folder}"
+        )
+    return [Case(path) for path in sorted({file.parent for file in files})]
+
+
+def closest_name(texts: Iterable[str], names: Iterable[str]) -> str | None:
+    """The longest of the names that stands, as whole words, in the first text that has any."""
+    for text in texts:
+        simple = re.sub(r"[^a-z0-9]+", "_", text.lower())
+        found = [name for name in names if f"_{name}_" in f"_{simple}_"]
+        if found:
+            return max(found, key=len)
+    return None
+
+
+def _holds_weights(path: Path) -> bool:
+    return any(name.endswith("conv1.weight") for name in _shapes(path))
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    with safe_open(path, "pt") as file:
+        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118

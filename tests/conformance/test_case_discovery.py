@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from adapters import find_adapter
@@ -48,9 +50,9 @@ def foreign_case(tmp_path):
 def test_unseen_inputs_are_checked(foreign_case):
     (case,) = find_cases(foreign_case)
     adapter = find_adapter(case)
-    assert sorted(case.images) == ["c", "late", "slide"]
-    assert len(adapter.outputs()) == 6
-    for point in adapter.outputs():
+    assert {case.tag_of(point) for point in case.outputs} == {"c", "late", "slide"}
+    assert len(case.outputs) == 6
+    for point in case.outputs:
         check(adapter.derive(point), case.tensors[point])
     assert adapter.slide_model("area").test_cfg.crop_size == (48, 48)
     assert adapter.slide_model("area").test_cfg.area_threshold == 0.1
@@ -82,9 +84,83 @@ def test_ties_may_fall_either_way_and_nothing_else():
         check(labels, torch.tensor([[[0, 1]]]))
 
 
+def split_case(folder: Path, method: str, outputs: list[str], *, half: bool = False) -> Path:
+    """Some outputs of a shipped case without its weights, text and meta file; the inputs in a file of their own."""
+    folder.mkdir(parents=True)
+    tensors = load_file(SHIPPED / method / "io.safetensors")
+    images = {key: value for key, value in tensors.items() if key.startswith("img_")}
+    np.savez(folder / "inputs.npz", **{key: value.numpy() for key, value in images.items()})
+    save_file({key: tensors[key].half() if half else tensors[key] for key in outputs}, folder / "outputs.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["sclip", "sclip_hidden", "SCLIP-b", "official sclip"])
+def test_what_a_case_lacks_comes_from_the_shipped_one(tmp_path, name):
+    split_case(tmp_path / "family" / name, "sclip", ["csa/dense_a", "slide/thr_pred"])
+    (case,) = find_cases(tmp_path)
+    adapter = find_adapter(case)
+    assert case.filled_in() == "meta, weights, query_idx, text of tests/data/official/sclip"
+    assert case.outputs == ["csa/dense_a", "slide/thr_pred"]
+    for point in case.outputs:
+        check(adapter.derive(point), case.tensors[point])
+
+
+@pytest.mark.parametrize("name", ["weights", "state_dict", "sclip_state", "my_weights", "vit"])
+def test_weights_are_found_by_name_or_content(foreign_case, name):
+    (foreign_case / "weights.safetensors").rename(foreign_case / f"{name}.safetensors")
+    (case,) = find_cases(foreign_case)
+    assert case.weights.stem == name
+    assert "visual.proj" not in case.tensors
+
+
+def test_text_without_classes_is_a_class_a_row(foreign_case):
+    tensors = load_file(foreign_case / "tensors.safetensors")
+    del tensors["query_idx"]
+    save_file(tensors, foreign_case / "tensors.safetensors")
+    (case,) = find_cases(foreign_case)
+    assert find_adapter(case).class_index.tolist() == list(range(9))
+
+
+def test_half_precision_is_widened_and_its_rounding_allowed(tmp_path):
+    split_case(tmp_path / "naclip", "naclip", ["reduced_naclip_5/dense_a"], half=True)
+    (case,) = find_cases(tmp_path)
+    (point,) = case.outputs
+    expected, rounding = case.tensors[point], case.rounding(point)
+    assert expected.dtype == torch.float32
+    assert rounding == 2**-11
+    actual = find_adapter(case).derive(point)
+    check(actual, expected, rounding=rounding)
+    with pytest.raises(AssertionError):
+        check(actual, expected)
+    with pytest.raises(AssertionError):
+        check(actual * 1.002, expected, rounding=rounding)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("csa/dense_unheard", "NO OUTPUT WAS CHECKED"),
+        (None, "NO OUTPUT WAS CHECKED"),
+        ("csa/dense_a", "sclip: 1 passed, 0 failed, 0 skipped (with meta, weights, query_idx, text of"),
+    ],
+)
+def test_a_run_that_checks_nothing_fails(tmp_path, capsys, output, said):
+    split_case(tmp_path / "sclip", "sclip", [])
+    if output:
+        expected = load_file(SHIPPED / "sclip" / "io.safetensors")["csa/dense_a"]
+        save_file({output: expected}, tmp_path / "sclip" / "outputs.safetensors")
+    test = str(Path(__file__).parent / "test_official_outputs.py")
+    code = pytest.main([test, "--official-outputs", str(tmp_path), "-q", "-p", "no:cacheprovider"])
+    assert said in capsys.readouterr().out
+    assert (code == 0) == (output == "csa/dense_a")
+
+
 def test_unknown_methods_have_no_adapter(tmp_path):
     (tmp_path / "newclip").mkdir()
     (tmp_path / "newclip" / "meta.json").write_text('{"method": "NewCLIP, after SCLIPPER"}')
     assert find_adapter(find_cases(tmp_path)[0]) is None
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_cases(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="found none in"):
+        find_cases(tmp_path / "empty")

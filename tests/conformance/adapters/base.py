@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cached_property
 
 import torch
 from comparison import Labels
@@ -21,7 +22,6 @@ class Adapter:
     """Derives the outputs of one case."""
 
     methods: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ("text", "query_idx")
     kinds: list[type[Adapter]] = []
 
     def __init_subclass__(cls) -> None:
@@ -31,11 +31,7 @@ class Adapter:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.tolerances: dict[str, float] = {}
-        self._built: dict[str, torch.nn.Module] = {}
-
-    def outputs(self) -> list[str]:
-        """Names of the stored tensors that are no inputs."""
-        return [name for name in self.case.tensors if name not in self.inputs and not name.startswith("img_")]
+        self._built: dict[str, torch.nn.Module] = {}  # models take longer to build than to run
 
     def needs_image(self, point: str) -> bool:
         """False for outputs that follow from their name alone."""
@@ -54,17 +50,38 @@ class Adapter:
         """(S,) class of each row of ``text``."""
         return self.case.tensors.get("query_idx", torch.arange(len(self.text))).long()
 
+    @cached_property
+    def class_rows(self) -> ClassEmbeddings:
+        """The class rows as the segmentor takes them."""
+        classes = int(self.class_index.max()) + 1
+        names = tuple(f"class {index}" for index in range(classes))
+        phrases = tuple(
+            tuple(f"phrase {row}" for row in torch.nonzero(self.class_index == index).flatten().tolist())
+            for index in range(classes)
+        )
+        return ClassEmbeddings(self.text, self.class_index, Vocabulary(names, phrases), space="")
+
     def model_config(self) -> dict:
-        """Config of the backbone, from the meta file and the shapes of the weights."""
+        """Config of the backbone, from the meta file and the shapes of the weights.
+
+        Official code pads nothing, unless an adapter says so: its patch convolution leaves out what fills no cell.
+        """
         return dict(
-            type="CLIPBackbone", model=vit_config(self.case), pretrained=str(self.case.weights), official_quirks=True
+            type="CLIPBackbone",
+            model=vit_config(self.case),
+            pretrained=str(self.case.weights),
+            padding="none",
+            official_quirks=True,
         )
 
     def backbone(self, **options) -> torch.nn.Module:
         """The case's backbone with some options, built once."""
-        key = repr(sorted(options.items()))
+        return self._once({**self.model_config(), **options})
+
+    def _once(self, config: dict) -> torch.nn.Module:
+        key = repr(config)
         if key not in self._built:
-            self._built[key] = MODELS.build({**self.model_config(), **options})
+            self._built[key] = MODELS.build(config)
         return self._built[key]
 
     def features(self, tag: str, **options) -> DenseFeatures:
@@ -72,20 +89,13 @@ class Adapter:
         return self.backbone(**options)(self.case.images[tag])
 
     def segmentor(self, backbone: dict, test_cfg: dict, **kwargs) -> OpenVocabSegmentor:
-        """A segmentor on the case's weights and class rows."""
-        classes = int(self.class_index.max()) + 1
-        names = tuple(f"class {index}" for index in range(classes))
-        phrases = tuple(
-            tuple(f"phrase {row}" for row in torch.nonzero(self.class_index == index).flatten().tolist())
-            for index in range(classes)
-        )
-        embeddings = ClassEmbeddings(self.text, self.class_index, Vocabulary(names, phrases), space="")
-        return MODELS.build(
+        """A segmentor on the case's weights and class rows, built once."""
+        return self._once(
             dict(
                 type="OpenVocabSegmentor",
                 backbone={**self.model_config(), **backbone},
                 decode_head=kwargs.pop("decode_head", dict(type="PixelTextHead")),
-                class_embeddings=embeddings,
+                class_embeddings=self.class_rows,
                 test_cfg=test_cfg,
                 **kwargs,
             )
@@ -120,8 +130,8 @@ class Adapter:
         return full
 
 
-def vit_config(case: Case) -> dict:
-    """open_clip's config of the ViT in a case."""
+def vit_config(case: Case, act: str = "QuickGELU") -> dict:
+    """open_clip's config of the ViT in a case; ``act`` where the meta file names no activation."""
     shapes, stated = case.weight_shapes, case.meta.get("vit", {})
     width, _, patch, _ = shapes["visual.conv1.weight"]
     side = math.isqrt(shapes["visual.positional_embedding"][0] - 1)
@@ -130,7 +140,7 @@ def vit_config(case: Case) -> dict:
     heads = int(stated.get("heads", width // 64))
     return dict(
         embed_dim=shapes["visual.proj"][1],
-        quick_gelu=not str(stated.get("act", "QuickGELU")).upper().startswith("GELU"),
+        quick_gelu=not str(stated.get("act", act)).upper().startswith("GELU"),
         vision_cfg=dict(
             image_size=side * patch,
             layers=len(blocks),

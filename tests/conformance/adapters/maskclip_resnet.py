@@ -14,7 +14,9 @@ class MaskCLIPResNetAdapter(Adapter):
     methods = ("maskclip_resnet",)
 
     def model_config(self):
-        return dict(type="CLIPBackbone", model=resnet_config(self.case), pretrained=str(self.case.weights))
+        return dict(
+            type="CLIPBackbone", model=resnet_config(self.case), pretrained=str(self.case.weights), padding="none"
+        )
 
     def derive(self, point):
         tag = self.case.tag_of(point)

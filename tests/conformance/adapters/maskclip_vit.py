@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from adapters.base import Adapter, patch_rows
+from adapters.base import Adapter, patch_rows, vit_config
 from ovdense.registry import MODELS
 
 
@@ -12,8 +12,9 @@ class MaskCLIPViTAdapter(Adapter):
     methods = ("maskclip_vit",)
 
     def model_config(self):
-        eps = self.case.meta.get("vit", {}).get("ln_eps")
-        return super().model_config() | dict(position="mmseg", ln_eps=eps)
+        eps = self.case.meta.get("vit", {}).get("ln_eps", 1e-6)
+        model = vit_config(self.case, act="GELU")
+        return super().model_config() | dict(model=model, position="mmseg", padding="corner", ln_eps=eps)
 
     def derive(self, point):
         tag = self.case.tag_of(point)

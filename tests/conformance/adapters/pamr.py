@@ -9,9 +9,6 @@ from ovdense.functional.pamr import pamr
 class PAMRAdapter(Adapter):
     methods = ("pamr",)
 
-    def outputs(self):
-        return [name for name in super().outputs() if not name.startswith("mask_in_")]
-
     def derive(self, point):
         tag = self.case.tag_of(point)
         found = re.search(r"_it(\d+)_d([\d_]+?)(?:_[a-z]\w*)?$", point)
