@@ -82,15 +82,14 @@ def paint(config, args: argparse.Namespace) -> None:
 
 def main(argv=None):
     args = parse_args(argv)
-    from mmengine.runner import Runner
-
     from ovdense.apis import ConfigError, task_of
+    from ovdense.engine import AnyDeviceRunner
 
     try:
         config = configure(args)
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from None
-    runner = Runner.from_cfg(config)
+    runner = AnyDeviceRunner.from_cfg(config)
     if args.out and task_of(config) == "detection":
         from mmdet.evaluation import DumpDetResults
 

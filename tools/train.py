@@ -65,15 +65,14 @@ def configure(args: argparse.Namespace):
 
 def main(argv=None):
     args = parse_args(argv)
-    from mmengine.runner import Runner
-
     from ovdense.apis import ConfigError, ImageError
+    from ovdense.engine import AnyDeviceRunner
 
     try:
         config = configure(args)
     except (ConfigError, ImageError) as error:
         raise SystemExit(f"error: {error}") from None
-    runner = Runner.from_cfg(config)
+    runner = AnyDeviceRunner.from_cfg(config)
     runner.train()
     return runner
 
