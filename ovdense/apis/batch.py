@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from ovdense.apis.files import ensure_writable, write_json
@@ -108,11 +109,16 @@ def _write(result, out: Path, name: str, legend: bool) -> tuple[Path, list[Path]
 
 def _unique_names(paths: list[Path]) -> list[str]:
     """File stems, with a number where two pictures share one."""
-    seen: dict[str, int] = {}
+    taken = {path.stem for path in paths}
+    seen: set[str] = set()
     names = []
     for path in paths:
-        count = seen[path.stem] = seen.get(path.stem, 0) + 1
-        names.append(path.stem if count == 1 else f"{path.stem}-{count}")
+        name = path.stem
+        if name in seen:
+            name = next(name for n in count(2) if (name := f"{path.stem}-{n}") not in taken)
+        seen.add(name)
+        taken.add(name)
+        names.append(name)
     return names
 
 
