@@ -133,7 +133,7 @@ def _predictor(args, task: str):
         raise ConfigError(f"--checkpoint goes with --config, got only {args.checkpoint}")
     else:
         predictor = kind.from_pretrained(args.model, args.pretrained, method=args.method, device=args.device)
-    if args.classes:
+    if args.classes is not None:
         predictor.set_vocabulary(args.classes, **_vocabulary_options(args))
     elif predictor.vocabulary is None:
         raise ConfigError('no words to look for: add --classes "cat, dog"')

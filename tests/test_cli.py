@@ -82,22 +82,30 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(work):
     Image.new("RGB", (8, 8)).save(work / "more" / "a.jpg")
     assert run("photos/*.png", "more", "more/a.jpg", "--classes", "ball, sky", "--out", "out", "--no-legend") == 0
     assert sorted(path.name for path in (work / "out").glob("*_labels.png")) == ["a-2_labels.png", "a_labels.png"]
+    Image.new("RGB", (8, 8)).save(work / "more" / "a-2.jpg")  # its own name is not given to another
+    assert run("photos/*.png", "more", "--classes", "ball, sky", "--out", "three", "--no-legend") == 0
+    names = sorted(path.name.removesuffix("_labels.png") for path in (work / "three").glob("*_labels.png"))
+    assert names == ["a", "a-2", "a-3"]
 
 
 MISTAKES = [
     (["--classes", "cat, cat"], "cat"),
     (["--classes", " , "], "class"),
+    (["--classes", ""], "at least one class name"),
     ([], "--classes"),
     (["--classes", "cat", "--templates", "no slot here"], "no slot here"),
     (["--classes", "cat", "--checkpoint", "none.pth"], "no such checkpoint: none.pth"),
     (["--classes", "cat", "--out", "config.py/sub"], "cannot write into config.py/sub"),
     (["--classes", "names-that-are-not-there.txt"], "names-that-are-not-there.txt"),
     (["--classes", "cat", "--device", "cuda:99"], "cuda"),
+    (["--classes", "cat", "--config", "photos/a.png"], "a config is a .py"),
+    (["--classes", "cat", "--config", "unclosed.py"], "cannot read config unclosed.py: SyntaxError"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=[" ".join(case[0]) or "none" for case in MISTAKES])
 def test_mistakes_are_one_line_and_exit_code_2(work, capsys, arguments, words):
+    (work / "unclosed.py").write_text("model = dict(\n")
     arguments = ["segment", "photos/a.png", "--config", "config.py", *arguments]
     assert cli.main(arguments) == 2
     shown = capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import torch
@@ -58,7 +59,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
         with torch.serialization.safe_globals(_harmless_types()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling a broken or hostile file raises whatever it likes
-        raise CheckpointError(f"cannot read checkpoint {path}: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(f"cannot read checkpoint {path}: {_reason(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"checkpoint {path} holds no state dict, got {type(content).__name__}")
     weights = content.get("state_dict", content.get("model", content))
@@ -73,6 +74,13 @@ class _LogHistory:
 
     def __setstate__(self, state: dict) -> None:
         """Keeps nothing: who reads weights needs no log."""
+
+
+def _reason(error: Exception) -> str:
+    """In one line; torch's own advice for pickles is to let the file run code, which is not passed on."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is no file of weights, or it holds more than weights and plain data (code in it was not run)"
+    return " ".join(str(error).split()) or f"it is empty or damaged ({type(error).__name__})"
 
 
 def _harmless_types() -> list:

@@ -62,12 +62,21 @@ def load_config(config: str | Path | Config, options: dict | None = None) -> Con
     if isinstance(config, Config):
         config = config.copy()
     elif isinstance(config, (str, Path)):
-        config = Config.fromfile(find_config(config))
+        config = _read_config(find_config(config))
     else:
         raise ConfigError(f"a config is a path, a name or an mmengine Config, got {type(config).__name__}")
     if options:
         config.merge_from_dict(options)
     return config
+
+
+def _read_config(path: Path) -> Config:
+    if path.suffix not in (".py", ".json", ".yaml", ".yml"):
+        raise ConfigError(f"a config is a .py, .json, .yaml or .yml file, got {path}")
+    try:
+        return Config.fromfile(path)
+    except (SyntaxError, NameError, KeyError, TypeError, OSError) as error:  # slips in the file, a missing base
+        raise ConfigError(f"cannot read config {path}: {type(error).__name__}: {error}") from error
 
 
 def use_backbone(config: Config, model: str, pretrained: str | None = None) -> Config:

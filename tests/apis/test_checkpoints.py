@@ -88,5 +88,8 @@ def test_unreadable_files_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="got list"):
         load_checkpoint(model(), tmp_path / "list.pth")
     (tmp_path / "evil.pth").write_bytes(pickle.dumps(dict(state_dict=Hostile())))
-    with pytest.raises(CheckpointError, match="cannot read"):
+    with pytest.raises(CheckpointError, match=r"holds more than weights.*was not run"):
         load_checkpoint(model(), tmp_path / "evil.pth")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(CheckpointError, match=r"empty\.pth: it is empty or damaged"):
+        load_checkpoint(model(), tmp_path / "empty.pth")

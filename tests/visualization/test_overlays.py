@@ -71,9 +71,7 @@ def test_masks_are_tinted_and_nothing_found_is_said():
     masks[0, 200:500, 200:500] = True
     options = dict(classes=CLASSES, palette=PALETTE)
     boxes = np.array([[100, 100, 600, 600]])
-    painted = draw_detections(
-        grey(700, 700), boxes, np.array([1]), masks=masks, legend=False, alpha=0.5, **options
-    )
+    painted = draw_detections(grey(700, 700), boxes, np.array([1]), masks=masks, legend=False, alpha=0.5, **options)
     assert painted[350, 350].tolist() == [50, 178, 50]
     assert painted[150, 350].tolist() == [100, 100, 100]
     none = draw_detections(grey(700, 700), np.zeros((0, 4)), np.zeros(0, int), **options)

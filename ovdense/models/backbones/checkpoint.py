@@ -7,6 +7,7 @@ only when the caller allows them. Files are memory-mapped, so that a tower which
 from __future__ import annotations
 
 import hashlib
+import pickle
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -62,6 +63,8 @@ def read_state_dict(path: str | Path, allow_jit: bool = False) -> dict[str, Tens
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # unpickling errors have no common base
         reason = f"{type(error).__name__} {error}".strip().splitlines()[0]
+        if isinstance(error, pickle.UnpicklingError):  # torch's text advises to let the file run code
+            reason = "UnpicklingError"
         raise ValueError(
             f"{path} cannot be read with weights_only=True ({reason}): "
             "it is damaged or holds more than tensors; save its state dict as safetensors"
