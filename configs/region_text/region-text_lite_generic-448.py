@@ -9,6 +9,8 @@ model = dict(
     text_encoder=dict(model='lite'),
     proposals=dict(_delete_=True, type='SegmentProposals', max_area=0.9),
     roi_head=dict(
-        pool='mask', similarity='posterior', activation='none', objectness_weight=1 / 3,
-        contrast_weight=0.5, share_weight=0.5),
-    test_cfg=dict(score_thr=0.15, nms=dict(type='nms', iou_threshold=0.4), max_per_img=100, max_shared=0.5))
+        pool='mask', similarity='posterior', activation='none', objectness_weight=0.41,  # ranks by score * area^0.7
+        contrast_weight=0.5, share_weight=0.5, calibration=dict(midpoint=0.3, slope=1.5)),
+    test_cfg=dict(
+        score_thr=0.25, nms=dict(type='nms', iou_threshold=0.4), max_per_img=100,
+        max_shared=0.5, max_per_class=5))

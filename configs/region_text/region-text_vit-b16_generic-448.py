@@ -5,4 +5,5 @@ model = dict(
     text_encoder=dict(model='ViT-B-16', pretrained='openai'),
     roi_head=dict(
         similarity='cosine', activation='sigmoid', logit_scale=60.0, logit_bias=-15.0,
-        crop_weight=0.5, crop_size=224))
+        crop_weight=0.5, crop_size=224, calibration=None),
+    test_cfg=dict(score_thr=0.15))

@@ -55,3 +55,13 @@ def geometric_mean(first: Tensor, second: Tensor, weight: float) -> Tensor:
     if not 0 <= weight <= 1:
         raise ValueError(f"the weight of a geometric mean is in [0, 1], got {weight}")
     return first ** (1 - weight) * second**weight
+
+
+def calibrate_scores(scores: Tensor, midpoint: float, slope: float) -> Tensor:
+    """Log-logistic curve of non-negative scores, rising from 0 to 1: ``s^slope / (s^slope + midpoint^slope)``.
+
+    The order of the scores stays; a score of ``midpoint`` becomes 0.5. It is Platt's sigmoid (1999) on the logarithm.
+    """
+    if midpoint <= 0 or slope <= 0:
+        raise ValueError(f"midpoint and slope of a calibration are above 0, got {midpoint} and {slope}")
+    return 1 / (1 + (midpoint / scores.clamp(min=torch.finfo(scores.dtype).tiny)) ** slope)

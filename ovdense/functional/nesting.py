@@ -18,16 +18,25 @@ def shared_area(boxes: Tensor) -> Tensor:
     return inter / torch.minimum(area[:, None], area[None, :]).clamp(min=torch.finfo(boxes.dtype).eps)
 
 
-def drop_nested(shared: Tensor, labels: Tensor, threshold: float) -> Tensor:
+def drop_nested(shared: Tensor, labels: Tensor, threshold: float, other_threshold: float = 1.0) -> Tensor:
     """Indices (M,) of the regions that share no more than ``threshold`` with a better one of their class.
 
     Args:
         shared: (R,R), intersection over the smaller region.
         labels: (R,) class of each region.
+        other_threshold: most that may be shared with a better region of another class; 1 for any.
     """
-    clash = ((shared > threshold) & (labels[:, None] == labels[None, :])).cpu()
+    limit = torch.where(labels[:, None] == labels[None, :], threshold, other_threshold)
+    clash = (shared > limit).cpu()
     alive = torch.ones(len(labels), dtype=torch.bool)
     for index in range(len(labels)):
         if alive[index]:
             alive[index + 1 :] &= ~clash[index, index + 1 :]
     return alive.nonzero().flatten().to(labels.device)
+
+
+def best_of_each_class(labels: Tensor, count: int) -> Tensor:
+    """Indices (M,) of the first ``count`` regions of every class, (R,) -> (M,), in their order."""
+    same = labels[:, None] == labels[None, :]
+    rank = same.tril(-1).sum(dim=1)
+    return (rank < count).nonzero().flatten()

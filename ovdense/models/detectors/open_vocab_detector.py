@@ -15,7 +15,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ovdense.functional.nesting import drop_nested, shared_area
+from ovdense.functional.nesting import best_of_each_class, drop_nested, shared_area
 from ovdense.functional.region_pooling import clip_boxes, resize_masks
 from ovdense.models.detectors.proposals import ProposalGenerator, given_instances
 from ovdense.models.open_vocabulary import OpenVocabularyMixin
@@ -23,7 +23,13 @@ from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, DenseFeatures, SegmentMasks
 
 DEFAULT_TEST_CFG = dict(
-    score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=100, nms_pre=2000, max_shared=1.0
+    score_thr=0.05,
+    nms=dict(type="nms", iou_threshold=0.5),
+    max_per_img=100,
+    nms_pre=2000,
+    max_shared=1.0,
+    max_shared_other=1.0,
+    max_per_class=None,
 )
 NESTING_LIMIT = 1000  # detections that are compared pair by pair
 
@@ -57,7 +63,8 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         train_cfg: unused, for mm's sake.
         test_cfg: ``score_thr``, ``nms`` (of mmcv's ``batched_nms``, class-wise unless it says ``class_agnostic``; None
             for none), ``max_per_img``, ``nms_pre`` (best (region, class) pairs that enter NMS), ``max_shared`` (share
-            of the smaller of two regions of a class that may lie in the other; 1 keeps nested regions).
+            of the smaller of two regions of a class that may lie in the other; 1 keeps nested regions),
+            ``max_shared_other`` (the same for regions of different classes), ``max_per_class`` (None for no limit).
     """
 
     def __init__(
@@ -182,11 +189,14 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         result = InstanceData(bboxes=boxes, scores=values, labels=label)
         if "masks" in proposals:
             result.masks = proposals.masks[region]
-        if settings["max_shared"] < 1:
+        if min(settings["max_shared"], settings["max_shared_other"]) < 1:
             result = result[:NESTING_LIMIT]
             masks = result.get("masks")
             shared = masks.shared_area() if isinstance(masks, SegmentMasks) else shared_area(result.bboxes)
-            result = result[drop_nested(shared, result.labels, settings["max_shared"])]
+            limits = settings["max_shared"], settings["max_shared_other"]
+            result = result[drop_nested(shared, result.labels, *limits)]
+        if settings["max_per_class"] is not None:
+            result = result[best_of_each_class(result.labels, settings["max_per_class"])]
         return result[: settings["max_per_img"]]
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list[DetDataSample]:

@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ovdense.functional.fusion import activate, geometric_mean, region_similarity
+from ovdense.functional.fusion import activate, calibrate_scores, geometric_mean, region_similarity
 from ovdense.functional.region_pooling import (
     box_coverage,
     clip_boxes,
@@ -49,6 +49,8 @@ class RegionTextHead(BaseModule):
         crop_context: crop side as a factor of the box's longer side.
         crop_top: most regions that are cropped, those with the best score first; the others keep half their score.
         crop_batch: crops in one pass of the backbone.
+        calibration: ``midpoint`` and ``slope`` of the curve that ends the scoring (``calibrate_scores``), so that
+            scores read as the share of boxes that are right; None leaves them as they are. The order stays.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RegionTextHead(BaseModule):
         crop_context: float = 1.15,
         crop_top: int = 32,
         crop_batch: int = 16,
+        calibration: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -82,6 +85,7 @@ class RegionTextHead(BaseModule):
         self.contrast_weight, self.contrast_context = contrast_weight, contrast_context
         self.crop_weight, self.crop_size, self.crop_context = crop_weight, crop_size, crop_context
         self.crop_top, self.crop_batch = crop_top, crop_batch
+        self.calibration = calibration
 
     def forward(
         self,
@@ -113,6 +117,8 @@ class RegionTextHead(BaseModule):
             scores = geometric_mean(scores, proposals.scores[:, None].clamp(0, 1), self.objectness_weight)
         if self.crop_weight and len(scores):
             scores = self._check_on_crops(scores, proposals.bboxes, embeddings, image, backbone)
+        if self.calibration is not None:
+            scores = calibrate_scores(scores, **self.calibration)
         background = embeddings.vocabulary.background_index
         if background is not None:
             scores[:, background] = 0

@@ -78,6 +78,16 @@ def test_nested_regions_of_a_class_go():
     assert found.bboxes.tolist() == [[0, 0, 16, 16]]
 
 
+def test_limits_between_and_within_classes():
+    both = {"a": torch.eye(4)[0], "b": torch.eye(4)[0]}
+    encoded = detector().encode(torch.zeros(1, 3, 32, 32), proposals=[BOXES])
+    assert (
+        len(detector(class_embeddings=both, test_cfg=dict(max_shared_other=0.5)).decode(encoded)[0].pred_instances) == 1
+    )
+    separate = detector(test_cfg=dict(nms=None, max_per_class=1)).decode(encoded)[0].pred_instances
+    assert len(separate) == 2
+
+
 def test_results_are_in_pixels_of_the_original():
     meta = dict(img_shape=(32, 32), ori_shape=(64, 16), scale_factor=(2.0, 0.5))
     masks = torch.zeros(1, 64, 16, dtype=torch.bool)

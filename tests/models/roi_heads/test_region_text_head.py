@@ -103,6 +103,14 @@ def test_a_region_that_two_classes_claim_loses():
     torch.testing.assert_close(scores, torch.full((1, 2), 0.5 * 0.5**0.5))
 
 
+def test_calibration_ends_the_scoring():
+    # All scores are 0.5 without it: 0.5^2 / (0.5^2 + 1^2) = 0.2.
+    features = DenseFeatures(dense=torch.full((1, 2, 2, 2), 0.5), stride=16, image_size=(32, 32))
+    head = RegionTextHead(similarity="posterior", activation="none", calibration=dict(midpoint=1.0, slope=2.0))
+    scores = head(features, InstanceData(bboxes=BOXES[2:]), embeddings())
+    torch.testing.assert_close(scores, torch.full((1, 2), 0.2))
+
+
 def test_errors_and_empty_inputs():
     with pytest.raises(ValueError, match="got 'ring'"):
         RegionTextHead(pool="ring")
