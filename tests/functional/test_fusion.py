@@ -54,5 +54,5 @@ def test_calibrated_scores_rise_through_one_half_at_the_midpoint():
     # slope 2, midpoint 0.2: 0.1^2 / (0.1^2 + 0.2^2) = 0.2, and 0.6^2 / (0.6^2 + 0.2^2) = 0.9
     scores = calibrate_scores(torch.tensor([0.0, 0.1, 0.2, 0.6]), midpoint=0.2, slope=2.0)
     torch.testing.assert_close(scores, torch.tensor([0.0, 0.2, 0.5, 0.9]))
-    with pytest.raises(ValueError, match="got 0.0 and 2"):
+    with pytest.raises(ValueError, match=r"got 0\.0 and 2"):
         calibrate_scores(scores, midpoint=0.0, slope=2.0)

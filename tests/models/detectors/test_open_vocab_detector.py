@@ -199,3 +199,27 @@ def test_the_proposal_net_can_be_trained(scene):
     sum(losses.values()).backward()
     assert model.proposals.head.weight.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in model.backbone.parameters())
+
+
+def test_the_photo_config_of_a_clip_transformer_answers_with_random_weights():
+    path = CONFIG.parents[1] / "region_text/region-text_vit-b16_generic-448.py"
+    config = Config.fromfile(path).model
+    clip = dict(
+        embed_dim=32,
+        vision_cfg=dict(layers=2, width=64, head_width=32, patch_size=16, image_size=64),
+        text_cfg=dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=1),
+    )
+    config.backbone.update(model=clip, pretrained=None)
+    config.text_encoder = None
+    # Rows of two opposite directions: every region is at least as similar to one of them as a cosine of zero.
+    row = torch.nn.functional.normalize(torch.randn(32), dim=0)
+    config.class_embeddings = {"cat": row, "dog": -row}
+    config.roi_head.update(crop_size=64, logit_bias=0.0)
+    config.test_cfg.score_thr = 0.01
+    model = MODELS.build(config).eval()
+    image = torch.zeros(1, 3, 64, 96)
+    image[:, :, 16:48, 32:64] = 2.0
+    found = model.decode(model.encode(image))[0].pred_instances
+    assert len(found) > 0
+    assert ((found.scores > 0.01) & (found.scores <= 1)).all()
+    assert found.masks.shape == (len(found), 64, 96)
