@@ -51,6 +51,7 @@ class WindowLogits:
     Args:
         class_index: (S,) class of each phrase.
         refine: takes (s,H,W) maps of some phrases and returns them refined, at any size that it likes.
+        contenders_only: refine no classes but those that win a grid cell, where no probability is asked for.
     """
 
     grids: Tensor
@@ -58,6 +59,7 @@ class WindowLogits:
     cols: AxisMatrix
     class_index: Tensor
     refine: Callable[[Tensor], Tensor] | None = None
+    contenders_only: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,7 +111,13 @@ def _running_winners(
     logits: WindowLogits, rules: LabelRules, allowed: Tensor | None, wants_prob: bool
 ) -> tuple[Tensor, Tensor | None]:
     """The same, block of lines by block of lines and chunk of classes by chunk of classes."""
-    chunks = [chunk.to(logits.grids.device) for chunk in class_chunks(logits.class_index.cpu(), CLASSES_AT_ONCE)]
+    phrases = torch.arange(len(logits.class_index), device=logits.class_index.device)
+    if logits.contenders_only and logits.refine is not None and not wants_prob:
+        phrases = _contenders(logits, allowed)
+    chunks = [
+        phrases[chunk.to(phrases.device)].to(logits.grids.device)
+        for chunk in class_chunks(logits.class_index[phrases].cpu(), CLASSES_AT_ONCE)
+    ]
     labels, probability = [], []
     for lines in logits.blocks():
         best = OnlineArgmax(scale=rules.logit_scale, softmax=rules.softmax and wants_prob)
@@ -121,6 +129,16 @@ def _running_winners(
         labels.append(best.labels)
         probability.append(best.probability())
     return torch.cat(labels), torch.cat(probability)
+
+
+def _contenders(logits: WindowLogits, allowed: Tensor | None) -> Tensor:
+    """Phrases (s,) of the classes that win a cell of the grids, of ``allowed`` (K,) classes."""
+    index = logits.class_index.to(logits.grids.device)
+    grids = logits.grids
+    if allowed is not None:
+        grids = grids.masked_fill(~allowed.to(grids.device)[index][:, None, None], -torch.inf)
+    winners = index[grids.argmax(0)].unique()
+    return torch.isin(index, winners).nonzero()[:, 0].to(logits.class_index.device)
 
 
 def class_logits(logits: WindowLogits, rules: LabelRules) -> Tensor:

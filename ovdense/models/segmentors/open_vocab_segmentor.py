@@ -23,6 +23,7 @@ from ovdense.models.segmentors.frozen_checkpoint import slim_checkpoints
 from ovdense.models.segmentors.geometry import axis_matrix, guide_image
 from ovdense.models.segmentors.label_decoder import LabelRules, WindowLogits, class_logits, decode_labels, label_dtype
 from ovdense.models.segmentors.refinement import build_refinement
+from ovdense.models.segmentors.small_regions import drop_small_regions
 from ovdense.models.segmentors.test_settings import TestSettings
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
@@ -165,11 +166,14 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         else:
             grids = self.decode_head(encoded.features)
             class_index = torch.arange(grids.shape[1], device=grids.device)
+        if self.test_cfg.contrast:
+            grids = grids - self.test_cfg.contrast * grids.mean((0, 2, 3), keepdim=True)
         rows, cols = (
             axis_matrix(axis, self.test_cfg.resize, self.test_cfg.align_corners).to(grids.device) for axis in axes
         )
         refine = None if self.refine is None else self.refine.bind(guide_image(encoded.images, axes))
-        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine)
+        contenders_only = getattr(self.refine, "contenders_only", False)
+        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, contenders_only)
 
     def label_rules(self) -> LabelRules:
         """How this model and vocabulary make labels of logits."""
@@ -195,6 +199,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         labels, probability = decode_labels(logits, rules)
         if self.decode_head.uses_text and self.vocabulary.background.policy == "objectness":
             labels = self._cut_background(labels, logits, encoded)
+        if self.test_cfg.min_region:
+            labels = drop_small_regions(labels, self.test_cfg.min_region * labels.numel())
         sample.pred_sem_seg = PixelData(data=labels[None].to(label_dtype(rules.num_classes)))
         if probability is not None:
             sample.set_field(PixelData(data=probability[None]), "seg_prob", PixelData)

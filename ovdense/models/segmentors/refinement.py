@@ -41,12 +41,20 @@ class GuidedFilter:
         eps: share of the picture's colour variance below which a window counts as flat; smaller keeps fainter edges.
         working_size: short side in pixels of the grid on which the models of the windows are worked out.
         max_pixels: larger pictures are not refined, for the memory's sake.
+        contenders_only: classes that win no grid cell are left out, so that long vocabularies cost little more than
+            short ones. Not where probabilities are asked for, which need all classes.
     """
 
     def __init__(
-        self, *, radius: float = 0.035, eps: float = 0.02, working_size: int = 224, max_pixels: int = 4_000_000
+        self,
+        *,
+        radius: float = 0.06,
+        eps: float = 0.005,
+        working_size: int = 224,
+        max_pixels: int = 4_000_000,
+        contenders_only: bool = True,
     ) -> None:
-        self.radius, self.eps = radius, eps
+        self.radius, self.eps, self.contenders_only = radius, eps, contenders_only
         self.working_size, self.max_pixels = working_size, max_pixels
 
     def bind(self, guide: Tensor) -> Callable[[Tensor], Tensor] | None:

@@ -21,6 +21,11 @@ class TestSettings:
         resize: ``two_step``: grid to input size, then to the original size, as the official protocols do;
             ``direct``: one step, a little sharper.
         align_corners: of both steps.
+        contrast: share of each phrase's mean score over the picture that is taken off its map, before everything else.
+            Above 0, a phrase that is somewhat likely everywhere loses to those that are likely in one place; 1 leaves
+            no say to how well a phrase suits the whole picture.
+        min_region: connected regions of the label map below this share of the picture take the label around them;
+            None: off. ``seg_prob`` stays the top probability of each pixel.
         return_prob: give the top probability as ``seg_prob``.
         keep_logits: give all class logits as ``seg_logits``: classes x height x width floats.
         official_quirks: stretch the grid of a padded window over the unpadded one, as MaskCLIP's code does.
@@ -37,6 +42,8 @@ class TestSettings:
     area_threshold: float | None = None
     resize: str = "two_step"
     align_corners: bool = False
+    contrast: float = 0.0
+    min_region: float | None = None
     return_prob: bool = False
     keep_logits: bool = False
     official_quirks: bool = False
@@ -53,6 +60,10 @@ class TestSettings:
                 object.__setattr__(self, name, _pair(name, getattr(self, name)))
             if any(step > side for step, side in zip(self.stride, self.crop_size)):
                 raise ValueError(f"test_cfg.stride {self.stride} leaves gaps between windows of {self.crop_size}")
+        if not 0 <= self.contrast <= 1:
+            raise ValueError(f"test_cfg.contrast is a share from 0 to 1, got {self.contrast}")
+        if self.min_region is not None and not 0 <= self.min_region < 1:
+            raise ValueError(f"test_cfg.min_region is a share of the picture below 1, got {self.min_region}")
         if self.window_batch < 1:
             raise ValueError(f"test_cfg.window_batch must be at least 1, got {self.window_batch}")
 

@@ -93,3 +93,15 @@ def test_probabilities_of_a_head_are_not_put_through_a_softmax():
 def test_255_stays_free_for_ignored_pixels():
     assert label_dtype(255) == torch.uint8
     assert label_dtype(256) == torch.int32
+
+
+def test_refinement_of_contenders_only_sees_the_classes_that_win_a_cell():
+    logits = window_logits("slide", 9, [0, 0, 3, 1, 1, 2, 4, 4, 4])
+    logits.grids[[2, 5]] -= 100.0  # classes 3 and 2 win nowhere
+    seen = []
+    logits.refine = lambda maps: (seen.append(len(maps)), maps)[1]
+    every, _ = decode_labels(logits, LabelRules(num_classes=5))
+    logits.contenders_only = True
+    contenders, _ = decode_labels(logits, LabelRules(num_classes=5))
+    assert seen == [9, 7]
+    assert torch.equal(every, contenders)
