@@ -139,6 +139,12 @@ def method_config(task: str, model: str, method: str | None = None) -> tuple[Pat
     raise ConfigError(f"no shipped config for {what}: the methods are {', '.join(methods)}, or name a config file")
 
 
+def methods_for(task: str, model: str) -> list[str]:
+    """The methods with a shipped config for generic data that is made for just this model."""
+    fitting = [name for name in shipped_configs() if "generic" in name and _slug(name.split("_")[1]) == _slug(model)]
+    return sorted({name.split("_")[0] for name in fitting if task_of(Config.fromfile(find_config(name))) == task})
+
+
 def _slug(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 

@@ -16,7 +16,15 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 
 from ovdense.apis.checkpoints import load_checkpoint
-from ovdense.apis.configs import ConfigError, inference_pipeline, load_config, method_config, task_of, use_backbone
+from ovdense.apis.configs import (
+    ConfigError,
+    inference_pipeline,
+    load_config,
+    method_config,
+    methods_for,
+    task_of,
+    use_backbone,
+)
 from ovdense.apis.results import FailedImage
 from ovdense.datasets.transforms import ImageError, read_image
 from ovdense.registry import MODELS
@@ -98,7 +106,11 @@ class Predictor:
             return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
         except TypeError as error:  # an option of this method that this kind of backbone does not have
             if method is not None:
-                raise ConfigError(f"{path.stem} does not go with {model}: choose another method; {error}") from error
+                fitting = ", ".join(methods_for(cls.task, model)) or "none"
+                raise ConfigError(
+                    f"{path.stem} does not go with {model}: leave method out, or choose one that has a config for "
+                    f"{model} ({fitting}); {error}"
+                ) from error
         backbone = config.model.backbone
         config.model.backbone = {key: backbone[key] for key in ("type", "model", "pretrained")}
         return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)

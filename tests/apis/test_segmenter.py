@@ -134,3 +134,10 @@ def test_inferencer_of_mmseg_takes_a_shipped_config_and_keeps_its_words(photos, 
         found = inferencer(source, out_dir=str(tmp_path / "out"))["predictions"]
         assert found.shape == (96, 64) and found.max() <= 1
     assert len(list((tmp_path / "out" / "vis").iterdir())) == 2
+
+
+def test_a_method_that_does_not_go_with_a_model_names_those_that_do():
+    with pytest.raises(
+        ConfigError, match=r"does not go with lite: .* a config for lite \(pixeltext\); .*got attention"
+    ):
+        Segmenter.from_pretrained("lite", method="maskclip", device="cpu")
