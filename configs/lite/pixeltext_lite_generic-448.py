@@ -4,4 +4,7 @@ _base_ = [
     '../_base_/datasets/images.py',
     '../_base_/default_runtime_seg.py',
 ]
-model = dict(vocabulary='coco-133', refine=dict(type='GuidedFilter'))
+model = dict(
+    vocabulary='coco-133',
+    refine=dict(type='GuidedFilter'),
+    test_cfg=dict(contrast=0.15, min_region=0.003))

@@ -165,6 +165,7 @@ def text_side(names: list[list[str]], members: dict[str, list[int]], rows: dict[
 
 def main() -> None:
     args = parse_args()
+    torch.set_num_threads(1)  # the same file from every run on a machine
     rows = json.loads((DATA / "rows.json").read_text(encoding="utf8"))
     names = imagenet_names()
     members = context_members(names)
