@@ -57,6 +57,13 @@ def test_full_config_is_what_its_name_says(path):
 
 
 @pytest.mark.filterwarnings("ignore:no pretrained weights")
+def test_every_segmentor_is_found_from_the_scope_of_mmsegs_inferencer():
+    models = {path.stem: Config.fromfile(path).model for path in ROOT.glob("[!_]*/*.py")}
+    segmentors = {name: model for name, model in models.items() if model.type == "OpenVocabSegmentor"}
+    assert len(segmentors) > 20
+    assert not [name for name, model in segmentors.items() if model.get("_scope_") != "ovdense"]
+
+
 @pytest.mark.parametrize("path", FULL, ids=name_of)
 def test_full_config_builds_at_full_size(path):
     config = Config.fromfile(path)
