@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/default_runtime_det.py',
 ]
 model = dict(
+    vocabulary='coco-80',  # until you give your own words
     backbone=dict(model='lite'),
     text_encoder=dict(model='lite'),
     proposals=dict(_delete_=True, type='SegmentProposals', max_area=0.9),

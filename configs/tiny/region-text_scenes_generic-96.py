@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/default_runtime_det.py',
 ]
 model = dict(
+    vocabulary='scenes-127',
     proposals=dict(scales=(1.0, 0.6)),
     roi_head=dict(pool='mask', activation='sigmoid', logit_scale=15.0, logit_bias=-6.0, objectness_weight=0.3))
 test_pipeline = [

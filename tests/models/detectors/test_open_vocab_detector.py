@@ -210,7 +210,7 @@ def test_the_photo_config_of_a_clip_transformer_answers_with_random_weights():
         text_cfg=dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=1),
     )
     config.backbone.update(model=clip, pretrained=None)
-    config.text_encoder = None
+    config.text_encoder = config.vocabulary = None
     # Rows of two opposite directions: every region is at least as similar to one of them as a cosine of zero.
     row = torch.nn.functional.normalize(torch.randn(32), dim=0)
     config.class_embeddings = {"cat": row, "dog": -row}
