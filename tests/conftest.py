@@ -10,6 +10,9 @@ import torch
 
 import ovdense  # noqa: F401  (installs the stand-ins before any test imports mmcv or torchvision)
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # the workers share the cores; more threads each would only fight for them
+
 
 def pytest_addoption(parser):
     parser.addoption(
