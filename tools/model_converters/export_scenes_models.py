@@ -1,7 +1,7 @@
 """Takes an embedded model out of the checkpoint of its training, in half precision.
 
-python tools/model_converters/export_scenes_models.py companion work_dirs/.../iter_2500.pth ovdense/assets/models/scenes_dino
-python tools/model_converters/export_scenes_models.py proposals work_dirs/.../iter_2000.pth ovdense/assets/models/scenes_proposals
+python tools/model_converters/export_scenes_models.py companion CHECKPOINT ovdense/assets/models/scenes_dino
+python tools/model_converters/export_scenes_models.py proposals CHECKPOINT ovdense/assets/models/scenes_proposals
 """
 
 import argparse

@@ -16,7 +16,7 @@ def test_region_contrast_by_hand():
 
 
 def test_background_and_mixed_patches_are_no_anchors():
-    """The mixed patch does not count: two patches of the background are left to repel; the background never attracts."""
+    """The mixed patch counts nowhere; two patches of the background repel and do not attract."""
     features = torch.tensor([[EAST, EAST, NORTH, NORTH, EAST]])
     loss = region_contrast(features, torch.tensor([[1, 1, 0, 0, -1]]), temperature=1.0)
     assert loss.item() == pytest.approx(math.log(1 + 2 * math.exp(-1)), abs=1e-6)

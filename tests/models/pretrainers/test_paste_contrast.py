@@ -1,4 +1,4 @@
-"""The self-supervised pretrainer: its views, two steps through the Runner, resuming, and what the export is good for."""
+"""The self-supervised pretrainer: its views, steps through the Runner, resuming, and what the export is good for."""
 
 import importlib.util
 from pathlib import Path
@@ -111,8 +111,8 @@ def test_two_steps_then_resumed_then_exported(tmp_path):
 
 @pytest.fixture(scope="module")
 def scenes():
-    dataset = ScenesSegDataset(split="val", num_scenes=40, test_mode=True, pipeline=[])
-    drawn = [dataset.generator[index] for index in range(40)]
+    dataset = ScenesSegDataset(split="val", num_scenes=120, test_mode=True, pipeline=[])
+    drawn = [dataset.generator[index] for index in range(120)]
     images = torch.stack([torch.from_numpy(scene.image.copy()).permute(2, 0, 1) / 255 for scene in drawn])
     labels = torch.stack([torch.from_numpy(scene.semantic_as(dataset.vocabulary.classes)).long() for scene in drawn])
     return dataset.vocabulary, images, labels
@@ -130,7 +130,7 @@ def object_iou(dense, rows, labels) -> float:
 
 
 def test_the_embedded_companion_refines_the_clip(scenes):
-    """Objects gain 4.7 points on 120 scenes by the softmax of its cosines (beta 1.2, gamma 20) on pictures twice as large."""
+    """Objects gain 3.9 points by the softmax of its cosines (beta 1.2, gamma 8) on pictures twice as large."""
     vocabulary, images, labels = scenes
     clip = MODELS.build(dict(type="ovdense.CLIPBackbone", model="scenes", attention="value")).eval()
     text = MODELS.build(dict(type="ovdense.CLIPTextEncoder", model="scenes"))
@@ -146,8 +146,8 @@ def test_the_embedded_companion_refines_the_clip(scenes):
         large = F.interpolate(images, scale_factor=2, mode="bilinear")
         patches = F.normalize(companion(normalised(large, companion)).maps[0].flatten(2), dim=1)
     cosines = patches.transpose(1, 2) @ patches
-    links = 20 * (cosines - 1.2 * cosines.mean((1, 2), keepdim=True))
+    links = 8 * (cosines - 1.2 * cosines.mean((1, 2), keepdim=True))
     weights = links.masked_fill(links < 0, -torch.inf).softmax(-1)
     fine = F.interpolate(dense, (24, 24), mode="bilinear")
     refined = (fine.flatten(2) @ weights.transpose(1, 2)).view_as(fine)
-    assert object_iou(refined, rows, labels) > object_iou(dense, rows, labels) + 2
+    assert object_iou(refined, rows, labels) > object_iou(dense, rows, labels) + 0.8 * 3.9
