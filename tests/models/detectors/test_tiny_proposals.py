@@ -41,7 +41,7 @@ def recall(net: TinyProposalNet, size: int, count: int) -> float:
     return float(np.mean(found))
 
 
-def test_it_has_128_thousand_parameters():
+def test_it_has_355_thousand_parameters():
     assert sum(parameter.numel() for parameter in TinyProposalNet().parameters()) == 128_027
 
 
