@@ -1,5 +1,5 @@
 # Boxes and masks of `scenes_proposals`, each named among 127 by its pooled features and the class token of its crop,
-# whose surroundings are faded.
+# whose surroundings are blotted out.
 _base_ = [
     '../_base_/models/region_text_detector.py',
     '../_base_/datasets/scenes_det.py',
@@ -10,13 +10,12 @@ model = dict(
     backbone=dict(with_global=True),
     roi_head=dict(
         pool='mask',
-        activation='sigmoid',
-        logit_scale=15.0,
-        logit_bias=-6.0,
+        activation='softmax',
+        logit_scale=20.0,
         objectness_weight=0.3,
         crop_weight=0.5,
         crop_size=48,
-        crop_fade=0.6),
+        crop_fade=1.0),
     test_cfg=dict(score_thr=0.01))
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -22,7 +22,7 @@ from ovdense.registry import MODELS
 ASSETS = Path(__file__).parents[2] / "assets" / "models"
 STRIDE = 2
 VOTE_UNIT = 24.0  # pixels: the net's offsets are in this unit
-VOTE_SIGMA = 3.0  # pixels of the blur of the votes
+VOTE_SIGMA = 2.0  # pixels of the blur of the votes
 VOTE_DISTANCE = 20.0  # pixels between a vote and the centre that it may still join
 SIZE_DIVISOR = 16
 
@@ -45,7 +45,7 @@ class ConvBlock(nn.Module):
 
 @MODELS.register_module()
 class TinyProposalNet(BaseModule):
-    """Images -> scored masks and boxes of whatever objects there are, 355 thousand parameters.
+    """Images -> scored masks and boxes of whatever objects there are, 360 thousand parameters.
 
     Args:
         pretrained: name of an embedded model (``scenes_proposals``), path of a .safetensors file, or None.
