@@ -6,16 +6,16 @@ Shapes: B images, S phrases, C channels, h x w cells.
 from __future__ import annotations
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor
 
 from ovdense.functional.similarity import pixel_logits
-from ovdense.models.decode_heads.pixel_text_head import PixelTextHead
 from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, DenseFeatures
 
 
 @MODELS.register_module()
-class ThingStuffHead(PixelTextHead):
+class ThingStuffHead(BaseModule):
     """Features of ``RegionRefinedBackbone`` and phrase rows (S,C) -> cosines (B,S,h,w), the wrong kind set back.
 
     The vocabulary's group ``thing`` says which classes are things. Without that group, or where all classes are of one
@@ -25,10 +25,12 @@ class ThingStuffHead(PixelTextHead):
         penalty: what is taken off the cosines of things outside of regions and of stuff inside.
     """
 
+    uses_text = True
     uses_classes = True
+    gives_probability = False
 
     def __init__(self, *, penalty: float = 2.0, init_cfg: dict | None = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(init_cfg)
         self.penalty = penalty
 
     def forward(self, features: DenseFeatures, rows: Tensor, classes: ClassEmbeddings | None = None) -> Tensor:
