@@ -39,9 +39,10 @@ class ScenesDetDataset(GeneratedScenes, BaseDetDataset):
         num_scenes: int = 1000,
         first_scene: int = 0,
         generator: dict | None = None,
+        fixed: str | None = None,
         **kwargs,
     ) -> None:
-        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator)
+        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator, fixed)
         classes = select_objects(self.vocabulary, None)
         self._label_of = {name: classes.index(name) for name in select_objects(self.vocabulary, labelled)}
         palette = dict(zip(self.vocabulary.classes, self.vocabulary.palette))
