@@ -46,7 +46,7 @@ def test_datasets_take_them():
 
 
 def test_unknown_names_and_indices():
-    with pytest.raises(ValueError, match="base, composition.*got 'photos'"):
+    with pytest.raises(ValueError, match=r"base, composition.*got 'photos'"):
         load_fixed_scenes("photos")
     with pytest.raises(IndexError, match="46"):
         load_fixed_scenes("base")[46]
