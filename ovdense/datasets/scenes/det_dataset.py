@@ -47,6 +47,14 @@ class ScenesDetDataset(GeneratedScenes, BaseDetDataset):
         self._label_of = {name: classes.index(name) for name in select_objects(self.vocabulary, labelled)}
         palette = dict(zip(self.vocabulary.classes, self.vocabulary.palette))
         metainfo = dict(classes=tuple(classes), palette=[tuple(palette[name]) for name in classes])
+        metainfo["groups"] = {
+            group: [
+                classes.index(self.vocabulary.classes[index])
+                for index in members
+                if self.vocabulary.classes[index] in classes
+            ]
+            for group, members in self.vocabulary.groups.items()
+        }
         super().__init__(metainfo=metainfo, **kwargs)
 
     def get_cat_ids(self, idx: int) -> list[int]:
