@@ -60,6 +60,8 @@ def run_task(task: str, row: dict, limit: int | None = None) -> dict:
         config.test_dataloader.dataset.num_scenes = limit
     with tempfile.TemporaryDirectory() as folder:
         config.work_dir = folder
+        if "visualizer" in config:  # kept by name for the whole process, but the folder is not
+            config.visualizer.update(name=f"bench-{Path(folder).name}", vis_backends=[])
         runner = AnyDeviceRunner.from_cfg(config)
         metrics = {key.rsplit("/", 1)[-1]: float(value) for key, value in runner.test().items()}
     scale = 1 if "mIoU" in metrics else 100  # COCO's figures are shares
