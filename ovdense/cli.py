@@ -54,7 +54,13 @@ def build_parser() -> argparse.ArgumentParser:
     detect.add_argument("--max-dets", type=_positive, default=30, help="boxes per image at most (default: %(default)s)")
     detect.add_argument("--proposals", metavar="JSON", help="your own boxes to name, xyxy lists or a COCO json")
     doctor = commands.add_parser("doctor", help="what is native, emulated or missing on this machine, and what to do")
-    for command in (demo, segment, detect, doctor):
+    bench = commands.add_parser("bench", help="the shipped models on the fixed scenes, beside chance")
+    bench.add_argument(
+        "--tasks", nargs="+", metavar="TASK", help="semantic-48, synonyms, detection, ... (default: all)"
+    )
+    bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
+    bench.add_argument("--json", metavar="FILE", help="write the figures to a json file")
+    for command in (demo, segment, detect, doctor, bench):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser
 
@@ -83,7 +89,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         with _calm(args.debug):
-            return {"demo": _demo, "segment": _segment, "detect": _detect, "doctor": _doctor}[args.command](args)
+            commands = {"demo": _demo, "segment": _segment, "detect": _detect, "doctor": _doctor, "bench": _bench}
+            return commands[args.command](args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -120,6 +127,20 @@ def _doctor(args) -> int:
     from ovdense.apis.doctor import run_doctor
 
     return run_doctor() or 0
+
+
+def _bench(args) -> int:
+    import json
+    from pathlib import Path
+
+    from ovdense.apis.bench import run_bench, table_of
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        report = run_bench(args.tasks, args.limit)
+    print(table_of(report))
+    if args.json:
+        Path(args.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0
 
 
 def _predictor(args, task: str):

@@ -1,1 +1,7 @@
+"""Metrics beyond those of mmseg and mmdet, and what chance reaches."""
 
+from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
+from ovdense.evaluation.grouped_coco import GroupedCocoMetric
+from ovdense.evaluation.panoptic_quality import PanopticQuality
+
+__all__ = ["GroupedCocoMetric", "PanopticQuality", "chance_ap50", "chance_miou", "chance_pq"]

@@ -1,4 +1,4 @@
-"""Writes ``ovdense/assets/vocabularies/*.json`` from the class lists of mmseg, mmdet and open_clip.
+"""Writes ``ovdense/assets/vocabularies/*.json`` from the class lists of mmseg, mmdet, open_clip and the scenes.
 
     python tools/dataset_converters/make_vocabularies.py [OUT_FOLDER]
 
@@ -19,6 +19,9 @@ import mmdet.datasets as mmdet_datasets
 import mmseg.datasets as mmseg_datasets
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
+from ovdense.datasets.scenes.shapes import composition_names
+from ovdense.datasets.scenes.sprites import load_atlas
+from ovdense.datasets.scenes.textures import STUFF
 from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.structures.palette import distinct_colors
 
@@ -220,12 +223,33 @@ def vocabularies() -> dict[str, dict]:
     }
 
 
+def scenes_vocabularies() -> dict[str, dict]:
+    """The scenes' classes that no training shows: objects beyond those of scenes-143, held-out drawn shapes."""
+    known = load_vocabulary("scenes-143")
+    unseen = [name for name in load_atlas().classes if name not in known.classes]
+    held_out = composition_names("held-out")
+    return {
+        f"scenes-unseen-{len(unseen) + len(STUFF)}": scenes_entry(unseen, "unseen"),
+        f"scenes-composition-{len(held_out) + len(STUFF)}": scenes_entry(held_out, "held-out"),
+    }
+
+
+def scenes_entry(things, group: str) -> dict:
+    """Things of one group, then the scenes' textures in the colours that they have everywhere."""
+    known = load_vocabulary("scenes-143")
+    stuff_colors = [known.palette[known.classes.index(name)] for name in STUFF]
+    taken = {tuple(color) for color in known.palette}
+    spare = [color for color in distinct_colors(len(things) + len(taken)) if color not in taken]
+    meta = dict(classes=[*things, *STUFF], palette=[*spare[: len(things)], *stuff_colors])
+    return entry(meta, thing=things, stuff=STUFF, **{group: things})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, nargs="?", default=OUT)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for name, content in vocabularies().items():
+    for name, content in {**vocabularies(), **scenes_vocabularies()}.items():
         path = args.out / f"{name}.json"
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

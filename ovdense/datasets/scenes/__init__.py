@@ -2,7 +2,18 @@
 
 from ovdense.datasets.scenes.demo import demo_scene
 from ovdense.datasets.scenes.det_dataset import ScenesDetDataset
+from ovdense.datasets.scenes.fixed import FixedScenes, fixed_names, load_fixed_scenes
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator, SceneObject
 from ovdense.datasets.scenes.seg_dataset import ScenesSegDataset
 
-__all__ = ["Scene", "SceneGenerator", "SceneObject", "ScenesDetDataset", "ScenesSegDataset", "demo_scene"]
+__all__ = [
+    "FixedScenes",
+    "Scene",
+    "SceneGenerator",
+    "SceneObject",
+    "ScenesDetDataset",
+    "ScenesSegDataset",
+    "demo_scene",
+    "fixed_names",
+    "load_fixed_scenes",
+]

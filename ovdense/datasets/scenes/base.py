@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ovdense.datasets.scenes.fixed import FixedScenes, load_fixed_scenes
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator
 from ovdense.datasets.scenes.sprites import TRAIN_STYLES
 from ovdense.datasets.scenes.textures import STUFF
@@ -28,24 +29,32 @@ class GeneratedScenes:
         split: ``train``, ``val`` or ``test``: seeds of scenes and textures.
         num_scenes: length of the dataset.
         first_scene: index of the first scene of the split.
+        fixed: name of a fixed sub-set, shipped as pictures, instead of generated scenes (``fixed_names()``); at most
+            ``num_scenes`` of it, whatever objects, split and generator are.
         generator: further options of ``SceneGenerator``; ``styles`` are ``TRAIN_STYLES`` if not given.
     """
 
-    def _set_up_scenes(self, vocabulary, objects, split: str, num_scenes: int, first_scene: int, generator) -> None:
+    def _set_up_scenes(
+        self, vocabulary, objects, split: str, num_scenes: int, first_scene: int, generator, fixed: str | None = None
+    ) -> None:
         if split not in SPLITS:
             raise ValueError(f"scenes have the splits {', '.join(SPLITS)}; got {split!r}")
         if num_scenes < 1:
             raise ValueError(f"a dataset of scenes needs at least one scene, got num_scenes={num_scenes}")
         self.vocabulary = load_vocabulary(vocabulary)
-        self.split, self.num_scenes, self.first_scene = split, num_scenes, first_scene
+        if fixed is not None:
+            num_scenes = max(0, min(num_scenes, len(load_fixed_scenes(fixed)) - first_scene))
+        self.split, self.num_scenes, self.first_scene, self.fixed = split, num_scenes, first_scene, fixed
         names = select_objects(self.vocabulary, objects)
         self._generator_options = {"classes": names, "styles": TRAIN_STYLES, **SPLITS[split], **(generator or {})}
-        self._generator: SceneGenerator | None = None
+        self._generator: SceneGenerator | FixedScenes | None = None
 
     @property
-    def generator(self) -> SceneGenerator:
+    def generator(self) -> SceneGenerator | FixedScenes:
+        """Where ``generator[index]`` is a scene."""
         if self._generator is None:
-            self._generator = SceneGenerator(**self._generator_options)
+            options = self._generator_options
+            self._generator = load_fixed_scenes(self.fixed) if self.fixed else SceneGenerator(**options)
         return self._generator
 
     def __getstate__(self) -> dict:
@@ -55,7 +64,7 @@ class GeneratedScenes:
     def load_data_list(self) -> list[dict]:
         """One entry a scene; the picture and its labels are added by ``get_data_info``."""
         indices = range(self.first_scene, self.first_scene + self.num_scenes)
-        name = f"scene-{self.split}-{{:06d}}.png"
+        name = f"scene-{self.fixed or self.split}-{{:06d}}.png"
         return [dict(img_id=index, scene_index=index, img_path=name.format(index)) for index in indices]
 
     def get_data_info(self, idx: int) -> dict:

@@ -39,13 +39,22 @@ class ScenesDetDataset(GeneratedScenes, BaseDetDataset):
         num_scenes: int = 1000,
         first_scene: int = 0,
         generator: dict | None = None,
+        fixed: str | None = None,
         **kwargs,
     ) -> None:
-        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator)
+        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator, fixed)
         classes = select_objects(self.vocabulary, None)
         self._label_of = {name: classes.index(name) for name in select_objects(self.vocabulary, labelled)}
         palette = dict(zip(self.vocabulary.classes, self.vocabulary.palette))
         metainfo = dict(classes=tuple(classes), palette=[tuple(palette[name]) for name in classes])
+        metainfo["groups"] = {
+            group: [
+                classes.index(self.vocabulary.classes[index])
+                for index in members
+                if self.vocabulary.classes[index] in classes
+            ]
+            for group, members in self.vocabulary.groups.items()
+        }
         super().__init__(metainfo=metainfo, **kwargs)
 
     def get_cat_ids(self, idx: int) -> list[int]:

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from ovdense.datasets.scenes.captions import load_caption_facts
 from ovdense.datasets.scenes.shapes import SHAPE_STYLE, composition_names, composition_sprite, is_composition
 from ovdense.datasets.scenes.sprites import load_atlas
 from ovdense.datasets.scenes.textures import NOMINAL_SIZE, SKY_LIKE, STUFF, TextureBank
 
 NOMINAL_SCENE = 96
 IGNORE_LABEL = 255
-CAPTIONS = ("{things} on {stuff}", "a picture of {things} with {stuff}", "{things}, {stuff}", "{stuff} with {things}")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Scene:
         instances: (H, W) uint8, ``instance_id`` of the objects (ignored ones included), 0 elsewhere.
         objects: the objects with visible pixels, in drawing order.
         stuff: names of the textures that cover at least 8 % of the picture.
-        caption: a sentence that names the objects and textures.
+        caption: a sentence about the objects and textures, by name, synonym or kind.
         labels: names of the semantic labels: classes of the atlas, textures, and the scene's own compositions.
     """
 
@@ -66,6 +66,11 @@ class Scene:
     def names(self) -> tuple[str, ...]:
         """What is to be seen: names of the objects that are not ignored, then of the textures, each once."""
         return tuple(dict.fromkeys([item.name for item in self.objects if not item.ignored])) + self.stuff
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The names with their synonyms and hypernyms ("animal"), each once: every word that is true of the picture."""
+        return load_caption_facts().words(self.names)
 
     def semantic_as(self, classes: Sequence[str]) -> np.ndarray:
         """(H, W) uint8 index into ``classes`` (at most 255); 255 where the picture shows something else."""
@@ -152,7 +157,8 @@ class SceneGenerator:
         image = self._degrade(rng, image)
         areas = np.bincount(semantic.ravel(), minlength=256)[len(self.atlas.classes) :]
         stuff = tuple(name for name, area in zip(STUFF, areas) if area > 0.08 * semantic.size)
-        caption = _caption(rng, [item.name for item in objects if not item.ignored], stuff)
+        things = [item.name for item in objects if not item.ignored]
+        caption = load_caption_facts().sentence(rng, things, stuff)
         return Scene(image, semantic, instances, objects, stuff, caption, tuple(labels))
 
     def _background(self, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -271,14 +277,3 @@ def _compositions(share: float, group: str = "seen") -> tuple[float, tuple[str, 
     if not 0 <= share <= 1:
         raise ValueError(f"the share of compositions lies between 0 and 1, got {share}")
     return share, composition_names(group)
-
-
-def _caption(rng: Generator, things: Sequence[str], stuff: Sequence[str]) -> str:
-    template = CAPTIONS[rng.integers(len(CAPTIONS))]
-    phrases = [_counted(name, things.count(name)) for name in dict.fromkeys(things)]
-    return template.format(things=" and ".join(phrases) or "nothing", stuff=" and ".join(stuff))
-
-
-def _counted(name: str, count: int) -> str:
-    article = "an" if name[0] in "aeiou" else "a"
-    return f"{article} {name}" if count == 1 else f"{count} times {article} {name}"

@@ -32,9 +32,10 @@ class ScenesSegDataset(GeneratedScenes, BaseSegDataset):
         num_scenes: int = 1000,
         first_scene: int = 0,
         generator: dict | None = None,
+        fixed: str | None = None,
         **kwargs,
     ) -> None:
-        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator)
+        self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator, fixed)
         if self.vocabulary.num_classes > 255:
             raise ValueError(f"a scene's label map holds 255 classes at most, got {self.vocabulary.num_classes}")
         metainfo = dict(classes=self.vocabulary.classes, palette=self.vocabulary.palette)

@@ -7,6 +7,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from ovdense.datasets import ScenesSegDataset
+from ovdense.datasets.scenes.base import select_objects
 from ovdense.datasets.scenes.generator import SceneGenerator
 from ovdense.datasets.scenes.writer import SceneWriter
 from ovdense.models.vocabulary_files import load_vocabulary
@@ -15,9 +16,10 @@ from ovdense.models.vocabulary_files import load_vocabulary
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
-    generator = SceneGenerator(seed=1, texture_variants=1)
+    vocabulary = load_vocabulary("scenes-143")
+    generator = SceneGenerator(classes=select_objects(vocabulary, None), seed=1, texture_variants=1)
     scenes = {index: generator[index] for index in range(12)}
-    writer = SceneWriter(folder, vocabulary=load_vocabulary("scenes-143"), split="val")
+    writer = SceneWriter(folder, vocabulary=vocabulary, split="val")
     assert writer.write(scenes.items()) == 12
     return folder, scenes
 
