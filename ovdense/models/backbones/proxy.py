@@ -1,6 +1,6 @@
 """ProxyBackbone: CLIP's values averaged by the patch affinity of another model. ProxyCLIP (arXiv 2408.04883).
 
-Shapes: B windows, D channels of a CLIP token, P channels of the proxy, h x w CLIP grid, h' x w' proxy grid, M = h' * w'.
+Shapes: B windows, D channels of a CLIP token, P channels of the proxy, h x w CLIP grid, h' x w' proxy grid of M cells.
 """
 
 from __future__ import annotations
