@@ -10,6 +10,7 @@ from ovdense.models.backbones.dino import DINOBackbone
 from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 from ovdense.models.backbones.region_refined import RegionRefinedBackbone
+from ovdense.models.backbones.proxy import ProxyBackbone
 
 __all__ = [
     "CLIPBackbone",
@@ -22,5 +23,6 @@ __all__ = [
     "LiteBackbone",
     "LoadedCLIP",
     "RegionRefinedBackbone",
+    "ProxyBackbone",
     "load_clip",
 ]
