@@ -70,6 +70,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         super().__init__(data_preprocessor=_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
         self.backbone = backbone
         self.decode_head = MODELS.build(decode_head)
+        if hasattr(self.decode_head, "bind_backbone"):
+            self.decode_head.bind_backbone(backbone)
         self.train_cfg = train_cfg
         self.test_cfg = TestSettings.parse(test_cfg)
         self.refine = build_refinement(refine)
