@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovdense.functional.attention import HeadTokens, attend, attention_variant
+from ovdense.functional.attention import HeadTokens, attend, attention_variant, usual_block
 
 LastBlock = Callable[..., Tensor]
 
@@ -27,7 +27,8 @@ def local_outlier_factor(tokens: Tensor, neighbours: int = 30) -> Tensor:
     count = tokens.shape[1]
     k = min(neighbours, count - 1)
     if k < 1:
-        return tokens.new_ones(tokens.shape[:2])
+        return tokens.new_ones(tokens.shape[:2], dtype=torch.float32)
+    tokens = tokens.float()
     distance = torch.cdist(tokens, tokens, compute_mode="donot_use_mm_for_euclid_dist").square()
     distance.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # a token is no neighbour of its own
     nearest, index = distance.topk(k, dim=-1, largest=False)
@@ -45,7 +46,7 @@ def anomaly_mask(
     """
     if not 0 <= share < 1:
         raise ValueError(f"the share of anomalies must be in [0, 1), got {share}")
-    score = local_outlier_factor(tokens, neighbours).float()
+    score = local_outlier_factor(tokens, neighbours)
     limit = torch.quantile(score, 1 - share, dim=1, keepdim=True)
     anomalies = score > limit
     if official_quirks and grid[0] != grid[1]:
@@ -96,9 +97,9 @@ def scclip_tail(
     *,
     neighbours: int = 30,
     share: float = 0.05,
-    mid: int = 8,
-    post: int = 3,
-    levels: tuple[int, int] = (3, 10),
+    mid: int | None = None,
+    post: int | None = None,
+    levels: tuple[int, int] | None = None,
     threshold: float = 0.4,
     gamma: float = 3.0,
     class_weight: float = 0.3,
@@ -113,15 +114,16 @@ def scclip_tail(
         last_block: ``(patches (B, N, D), similarity=(B, N, N), gamma=...) -> (B, N, D)``, attention only.
         neighbours: k of the local outlier factor.
         share: of the patches that count as anomalies.
-        mid: block (from 0) whose similarity adjusts the patches before the last block and serves as its attention.
-        post: block whose similarity aggregates what the last block gives.
-        levels: (first, last + 1) blocks whose summed outputs take a second pass.
+        mid: block (from 0) whose similarity adjusts the patches before the last block and serves as its attention; None
+            for block 8, see ``usual_block``.
+        post: block whose similarity aggregates what the last block gives; None for block 3.
+        levels: (first, last + 1) blocks whose summed outputs take a second pass; None for (3, 10).
         threshold: beta, similarities below it are cut.
         gamma: factor of the similarities inside the softmax.
         class_weight: share of the class token that is added to every patch.
         official_quirks: see ``anomaly_mask``.
     """
-    check_levels(len(hidden), mid, post, levels)
+    mid, post, levels = pick_blocks(len(hidden), mid, post, levels)
     deep = hidden[-1]
     patches = [x[:, prefix:] for x in hidden]
     anomalies = anomaly_mask(patches[-1], grid, neighbours, share, official_quirks)
@@ -139,14 +141,26 @@ def scclip_tail(
     return one_pass(adjusted, deep) + one_pass(several[:, prefix:], several)
 
 
-def check_levels(count: int, mid: int, post: int, levels: tuple[int, int]) -> None:
-    """ValueError for blocks that a model with ``count`` blocks before the last does not have."""
+def pick_blocks(
+    count: int, mid: int | None, post: int | None, levels: tuple[int, int] | None
+) -> tuple[int, int, tuple[int, int]]:
+    """``mid``, ``post`` and ``levels`` with the defaults filled in, for a model with ``count`` blocks before the last.
+
+    Raises:
+        ValueError: blocks that the model does not have.
+    """
+    mid = usual_block(8, count) if mid is None else mid
+    post = usual_block(3, count) if post is None else post
+    if levels is None:
+        first = usual_block(3, count)
+        levels = (first, max(first + 1, usual_block(10, count)))
     first, stop = levels
     if not (0 <= mid < count and 0 <= post < count and 0 <= first < stop <= count):
         raise ValueError(
             f"SC-CLIP's mid={mid}, post={post} and levels={levels} must name blocks 0 to {count - 1}: set them in "
             f"attention_options for a model of {count + 1} blocks"
         )
+    return mid, post, levels
 
 
 @attention_variant("scclip", residual=False, mlp=False, tail=scclip_tail)

@@ -11,6 +11,7 @@ from ovdense.functional.attention_scclip import (
     anomaly_mask,
     local_outlier_factor,
     patch_similarity,
+    pick_blocks,
     replace_by_neighbours,
     scclip_tail,
 )
@@ -109,6 +110,8 @@ def test_blocks_that_are_not_there_are_named(levels):
     hidden = [torch.randn(1, 5, 4)] * 4
     with pytest.raises(ValueError, match="attention_options for a model of 5 blocks"):
         scclip_tail(hidden, (2, 2), 1, None, **{**dict(mid=1, post=1, levels=(0, 2)), **levels})
+    assert pick_blocks(23, None, None, None) == pick_blocks(11, None, None, None) == (8, 3, (3, 10))
+    assert pick_blocks(2, None, None, None) == (1, 0, (0, 1))  # 16/11, 6/11, 20/11
     with pytest.raises(ValueError, match="at least 1 neighbour, got 0"):
         local_outlier_factor(LINE, 0)
     with pytest.raises(ValueError, match=r"in \[0, 1\), got 1"):

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 import ovdense.functional.attention_resclip
 import ovdense.functional.attention_scclip  # noqa: F401  (variants that register themselves)
-from ovdense.functional.attention import AttentionVariant, HeadTokens, attention_map, get_attention_variant, vanilla
+from ovdense.functional.attention import (
+    AttentionVariant,
+    HeadTokens,
+    attention_map,
+    get_attention_variant,
+    usual_block,
+    vanilla,
+)
 from ovdense.functional.position import POSITION_MODES
 from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
 from ovdense.models.backbones.blocks import BlockParts, apply_variant
@@ -155,7 +162,7 @@ class TransformerBackbone(DenseBackbone):
     def _run_blocks(self, x: Tensor, grid: tuple[int, int], rope, options: dict, maps: dict[int, Tensor]) -> LastBlock:
         blocks = self.blocks()
         first = len(blocks) - self._depth(options)
-        recorded = _recorded_blocks(self.variant, options)
+        recorded = _recorded_blocks(self.variant, options, len(blocks))
         hidden, attention = [], []
         for index, block in enumerate(blocks[:first]):
             if index in recorded:
@@ -212,9 +219,9 @@ class TransformerBackbone(DenseBackbone):
         """ValueError for what the variant cannot do on this trunk."""
         if self.variant.tail is not None and "attention" in self.capture:
             raise ValueError(
-                f"{self.variant.name} runs its attention on patches, several times: capture has no single one"
+                f"attention={self.variant.name!r} attends several times: there is no single one to capture"
             )
-        blocks = _recorded_blocks(self.variant, self.attention_options)
+        blocks = _recorded_blocks(self.variant, self.attention_options, count)
         if any(not 0 <= index < count - 1 for index in blocks):
             raise ValueError(
                 f"{self.variant.name} reads the attention of the blocks {tuple(blocks)}, but {self.name} has only "
@@ -284,6 +291,7 @@ class TransformerBackbone(DenseBackbone):
         return to_map(self.to_text_space(rows) if name == "vanilla" else self.final_norm(rows), grid)
 
 
-def _recorded_blocks(variant: AttentionVariant, options: dict) -> tuple[int, ...]:
-    """Blocks whose attention a variant asks for."""
-    return tuple(options.get("blocks", variant.recorded)) if variant.recorded else ()
+def _recorded_blocks(variant: AttentionVariant, options: dict, count: int) -> tuple[int, ...]:
+    """Blocks, of ``count``, whose attention a variant asks for."""
+    usual = dict.fromkeys(usual_block(index, count - 1) for index in variant.recorded)
+    return tuple(options.get("blocks", usual)) if variant.recorded else ()

@@ -69,8 +69,8 @@ def test_the_recorded_attention_is_the_mean_of_ordinary_blocks():
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(ValueError, match="attention='resclip', got CLIPViT"):
         make_head(CLIPViT(model=TINY, attention="kk"))
-    with pytest.raises(ValueError, match=r"blocks \(5, 6, 7, 8\).*0 to 2 before its last"):
-        make_backbone(attention_options={})
+    with pytest.raises(ValueError, match=r"blocks \(2, 3\).*0 to 2 before its last"):
+        make_backbone(attention_options=dict(blocks=(2, 3)))
     with pytest.raises(ValueError, match="records no attention"):
         make_backbone(attention="kk", attention_options={})
     with pytest.raises(ValueError, match="add 'images'"):
@@ -89,7 +89,6 @@ def test_what_does_not_go_together_is_refused():
 
 
 def test_an_encoded_image_answers_to_other_names():
-    options = dict(attention_options=dict(blocks=(0,)))
     model = MODELS.build(
         dict(
             type="OpenVocabSegmentor",
