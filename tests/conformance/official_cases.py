@@ -4,20 +4,27 @@ A case is a folder with tensors in ``.safetensors`` or ``.npz`` files, however t
 ``*_meta.json``). Weights are the file of that name (``weights``, ``state_dict``, ``*_state``, ``*_weights``) or the one
 that holds a patch convolution. What a case lacks (weights, inputs, meta entries) is taken from the case of the same
 method in ``tests/data/official``.
+
+There, tensors that several cases share lie once: ``weights_from.json`` of a case names, for each other case, the
+tensors to be taken from it (``python tests/conformance/share_weights.py`` moves them out).
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,17 +51,24 @@ class Case:
         return json.loads(files[0].read_text(encoding="utf-8")) if files else {}
 
     @cached_property
-    def own_weights(self) -> Path | None:
+    def weights_file(self) -> Path | None:
+        """The weights that lie in the folder itself."""
         files = sorted(self.folder.glob("*.safetensors"))
         named = [path for path in files if WEIGHTS.match(path.name)]
         return next(iter(named or filter(_holds_weights, files)), None)
+
+    @cached_property
+    def own_weights(self) -> Path | None:
+        """The case's weights in one file, with what it shares with other cases."""
+        listed = self.folder / "weights_from.json"
+        return _with_shared(self.weights_file, listed) if listed.is_file() else self.weights_file
 
     @cached_property
     def stored(self) -> dict[str, Tensor]:
         """Tensors of the folder itself, as they are stored."""
         out = {}
         for path in sorted(self.folder.glob("*.safetensors")):
-            if path != self.own_weights:
+            if path != self.weights_file:
                 with safe_open(path, "pt") as file:
                     out.update({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         for path in sorted(self.folder.glob("*.npz")):
@@ -165,6 +179,19 @@ def closest_name(texts: Iterable[str], names: Iterable[str]) -> str | None:
         if found:
             return max(found, key=len)
     return None
+
+
+def _with_shared(own: Path | None, listed: Path) -> Path:
+    """One temporary file of a case's own tensors and those that ``listed`` takes from other cases."""
+    tensors = load_file(own) if own else {}
+    for other, keys in json.loads(listed.read_text(encoding="utf-8")).items():
+        source = Case(listed.parent.parent / other).own_weights
+        with safe_open(source, "pt") as file:
+            tensors.update({key: file.get_tensor(key) for key in keys})
+    merged = Path(mkdtemp(prefix="ovdense-official-")) / "weights.safetensors"
+    atexit.register(shutil.rmtree, merged.parent, ignore_errors=True)
+    save_file(tensors, merged)
+    return merged
 
 
 def _holds_weights(path: Path) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from adapters import find_adapter
 from comparison import Labels, check
-from official_cases import SHIPPED, find_cases
+from official_cases import SHIPPED, Case, find_cases
 from safetensors.torch import load_file, save_file
 
 FOREIGN = {"img_c": (2, 3, 48, 144), "img_late": (1, 3, 64, 64), "img_slide": (1, 3, 75, 130)}
@@ -20,7 +20,7 @@ def foreign_case(tmp_path):
     """A SCLIP case with other inputs, sizes, batch and classes, its outputs in one file with the inputs."""
     folder = tmp_path / "outputs" / "sclip"
     folder.mkdir(parents=True)
-    shutil.copy(SHIPPED / "sclip" / "weights.safetensors", folder)
+    shutil.copy(Case(SHIPPED / "sclip").own_weights, folder)
     tensors = {name: torch.randn(shape) for name, shape in FOREIGN.items()}
     tensors["text"] = torch.nn.functional.normalize(torch.randn(9, 32), dim=1)
     tensors["query_idx"] = torch.tensor([0, 1, 1, 1, 2, 3, 4, 5, 5])
