@@ -59,6 +59,11 @@ class AttentionVariant:
         mlp: runs the block's MLP, unless the backbone says otherwise.
         needs_qk: False when queries and keys need not be computed.
         streams: 2 when the variant runs beside the ordinary stream in several blocks (GEM).
+        tail: for methods that need the outputs of earlier blocks (SC-CLIP): ``(hidden, grid, prefix, last_block,
+            **options) -> patches (B, h*w, D)``, which calls ``last_block(patches, **kwargs)``, the variant on patches
+            alone, as often as it likes.
+        recorded: blocks (from 0) whose mean attention the function gets as ``recorded`` (B, H, T, T) (ResCLIP), see
+            ``usual_block``; the option ``blocks`` names others.
     """
 
     name: str
@@ -67,16 +72,18 @@ class AttentionVariant:
     mlp: bool
     needs_qk: bool = True
     streams: int = 1
+    tail: Callable[..., Tensor] | None = None
+    recorded: tuple[int, ...] = ()
 
 
 ATTENTION_VARIANTS: dict[str, AttentionVariant] = {}
 
 
-def attention_variant(name: str, *, residual: bool, mlp: bool, needs_qk: bool = True, streams: int = 1):
-    """Decorator that puts a function into ``ATTENTION_VARIANTS``."""
+def attention_variant(name: str, *, residual: bool, mlp: bool, **traits):
+    """Decorator that puts a function into ``ATTENTION_VARIANTS``; ``traits`` are the other fields of the variant."""
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        ATTENTION_VARIANTS[name] = AttentionVariant(name, function, residual, mlp, needs_qk, streams)
+        ATTENTION_VARIANTS[name] = AttentionVariant(name, function, residual, mlp, **traits)
         return function
 
     return register
@@ -87,6 +94,15 @@ def get_attention_variant(name: str) -> AttentionVariant:
     if name not in ATTENTION_VARIANTS:
         raise ValueError(f"attention must be one of {sorted(ATTENTION_VARIANTS)}, got {name!r}")
     return ATTENTION_VARIANTS[name]
+
+
+def usual_block(index: int, count: int) -> int:
+    """Block ``index`` of papers that use models of 12 blocks or more, for one with ``count`` blocks before its last.
+
+    The same number where there are 11 or more, as the official code does for ViT-B and ViT-L; the same relative depth
+    in smaller models.
+    """
+    return index if count >= 11 else index * count // 11
 
 
 def attend(a: Tensor, b: Tensor, tokens: HeadTokens, bias: Tensor | None = None, scale: float | None = None) -> Tensor:

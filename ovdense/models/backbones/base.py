@@ -19,6 +19,10 @@ dense_cls  (B, C)               the class token in the text space: row 0 of the 
 vanilla    (B, C, h, w)         patch tokens of the ordinary last block in the text space (GEM's other stream)
 vanilla_cls (B, C)              class token of the ordinary last block in the text space
 vanilla_normed (B, D, h, w)     tokens of the ordinary last block after the final norm (``x`` of the official MaskCLIP)
+block_input (B, T, D)           all tokens that enter the last block, class and register tokens first
+recorded   (B, heads, T, T)     mean attention of the earlier blocks that the variant names (ResCLIP)
+cls_logits (B, heads, h, w)     class token's query times the patches' keys, before scale and rotary embedding
+images     (B, 3, H, W)         the padded input itself
 layer4     (B, D, h, w)         last stage of a ModifiedResNet; its ``k`` is ``k_proj`` of it
 final      (B, D, h, w)         last map of a convolutional trunk, before its head
 pooled_k   (B, D, h, w)         keys of an attention-pool head (SigLIP, PE-Core)

@@ -63,7 +63,7 @@ class CLIPResNet(DenseBackbone):
         if position is not None and position not in POSITION_MODES:
             raise ValueError(f"position must be None or one of {sorted(POSITION_MODES)}, got {position!r}")
         self.variant = get_attention_variant(attention)
-        if self.variant.streams > 1:
+        if self.variant.streams > 1 or self.variant.tail is not None or self.variant.recorded:
             raise ValueError(f"a ResNet has one attention layer, but {attention!r} needs a stack of them")
         self.attention_options, self.position = dict(attention_options or {}), position
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ovdense.models.backbones.base import to_map
 from ovdense.models.backbones.blocks import TimmBlock
 from ovdense.models.backbones.open_clip_loader import Pretrained, load_clip
-from ovdense.models.backbones.token_trunks import allow_any_size, embed_tokens, is_token_trunk
+from ovdense.models.backbones.token_trunks import allow_any_size, embed_tokens, is_token_trunk, rotary_embedding
 from ovdense.models.backbones.transformer import LastBlock, TransformerBackbone
 from ovdense.registry import MODELS
 
@@ -67,6 +67,9 @@ class CLIPTimm(TransformerBackbone):
 
     def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int], Tensor | None]:
         return embed_tokens(self.visual.trunk, images, self.position)
+
+    def rope(self, grid: tuple[int, int]) -> Tensor | None:
+        return rotary_embedding(self.visual.trunk, grid)
 
     def final_norm(self, tokens: Tensor) -> Tensor:
         return self.visual.trunk.norm(tokens)

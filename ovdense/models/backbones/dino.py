@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import timm
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdense.models.backbones.base import to_map
 from ovdense.models.backbones.blocks import TimmBlock
 from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
 from ovdense.models.backbones.hub import cached_tag, hub_endpoint, offline_message, require_connection
-from ovdense.models.backbones.token_trunks import allow_any_size, embed_tokens, is_token_trunk
+from ovdense.models.backbones.token_trunks import allow_any_size, embed_tokens, is_token_trunk, rotary_embedding
 from ovdense.models.backbones.transformer import LastBlock, TransformerBackbone
 from ovdense.registry import MODELS
+from ovdense.structures import DenseFeatures
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
 
@@ -31,8 +35,11 @@ class DINOBackbone(TransformerBackbone):
     Args:
         model: timm name, for example ``vit_small_patch8_224.dino``, ``vit_small_patch14_reg4_dinov2``,
             ``vit_small_patch16_dinov3``, or the embedded model for drawn scenes, ``scenes_dino``.
-        pretrained: True for timm's weights (hub), a local file (timm's or the original layout), or False for random.
-            The embedded model brings its weights unless a file is given.
+        pretrained: True for timm's weights (hub), a local file or state dict (timm's or the original layout), or False
+            for random. The embedded model brings its weights unless a file is given.
+        input_size: pixels of the square that every input is stretched to (Talk2DINO: 448), a multiple of the patch;
+            None for the input as it is. The grid still covers the input.
+        antialias: of that stretching where it makes the input smaller; torchvision up to 0.16 did without.
         attention: last-block variant, see ``TransformerBackbone``.
         position: None = as the original: ``gem`` for models with registers, ``sclip`` for the others.
         model_options: keyword arguments of ``timm.create_model`` (``depth``, ``embed_dim`` for tiny models in tests).
@@ -49,9 +56,11 @@ class DINOBackbone(TransformerBackbone):
         self,
         *,
         model: str,
-        pretrained: bool | str | Path = False,
+        pretrained: bool | str | Path | Mapping[str, Tensor] = False,
         attention: str = "vanilla",
         position: str | None = None,
+        input_size: int | None = None,
+        antialias: bool = True,
         model_options: dict | None = None,
         **kwargs,
     ) -> None:
@@ -62,12 +71,26 @@ class DINOBackbone(TransformerBackbone):
         self.image_mean = tuple(trunk.pretrained_cfg["mean"])
         self.image_std = tuple(trunk.pretrained_cfg["std"])
         self.stride, self.prefix = trunk.patch_embed.feat_ratio(), trunk.num_prefix_tokens
+        if input_size is not None and (input_size < 1 or input_size % self.stride):
+            raise ValueError(f"input_size must be a multiple of the patch of {self.stride} pixels, got {input_size}")
+        self.input_size, self.antialias = input_size, antialias
         allow_any_size(trunk)
         self.trunk = trunk
         self._finish_init()
 
+    def forward(self, images: Tensor, **options) -> DenseFeatures:
+        """See ``DenseBackbone.forward``; with ``input_size`` of the stretched images."""
+        if self.input_size is None or images.ndim != 4 or 0 in images.shape:
+            return super().forward(images, **options)
+        size = (self.input_size, self.input_size)
+        stretched = F.interpolate(images.to(self.dtype), size=size, mode="bilinear", antialias=self.antialias)
+        return replace(super().forward(stretched, **options), image_size=tuple(images.shape[-2:]))
+
     def blocks(self) -> nn.Sequential:
         return self.trunk.blocks
+
+    def rope(self, grid: tuple[int, int]) -> Tensor | None:
+        return rotary_embedding(self.trunk, grid)
 
     def parts(self, block: nn.Module) -> TimmBlock:
         return TimmBlock(block)
@@ -91,7 +114,7 @@ class DINOBackbone(TransformerBackbone):
         return tuple(self.final_norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) for x in chosen)
 
 
-def create_trunk(model: str, pretrained: bool | str | Path, options: dict) -> nn.Module:
+def create_trunk(model: str, pretrained: bool | str | Path | Mapping[str, Tensor], options: dict) -> nn.Module:
     """A timm trunk of tokens, without classifier, with the weights asked for.
 
     Raises:
@@ -120,7 +143,7 @@ def create_trunk(model: str, pretrained: bool | str | Path, options: dict) -> nn
         raise ConnectionError(offline_message(f"pretrained=True of {model}", hub_endpoint(), error)) from error
     if not is_token_trunk(trunk):
         raise ValueError(f"DINOBackbone runs timm's VisionTransformer and Eva, got {type(trunk).__name__} for {model}")
-    if isinstance(pretrained, (str, Path)):
+    if isinstance(pretrained, (str, Path, Mapping)):
         load_file(trunk, pretrained, model)
     return trunk.eval()
 
@@ -134,11 +157,11 @@ def embedded_trunk(model: str) -> tuple[str, dict, Path] | None:
     return config["architecture"], config["model_args"], path.with_name("model.safetensors")
 
 
-def load_file(trunk: nn.Module, path: str | Path, model: str) -> None:
-    """A local weight file, in timm's layout or the original one, which timm converts."""
-    tensors = read_state_dict(path)
+def load_file(trunk: nn.Module, path: str | Path | Mapping[str, Tensor], model: str) -> None:
+    """A local weight file or its tensors, in timm's layout or the original one, which timm converts."""
+    tensors = dict(path) if isinstance(path, Mapping) else read_state_dict(path)
     if set(tensors) != set(trunk.state_dict()):
         convert = import_module(type(trunk).__module__).checkpoint_filter_fn
         tensors = convert(tensors, trunk)
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("head.")}
-    load_strictly(trunk, tensors, f"{path} for {model}")
+    load_strictly(trunk, tensors, f"{'state dict' if isinstance(path, Mapping) else path} for {model}")

@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
-from ovdense.functional.attention import HeadTokens, attention_map, get_attention_variant, vanilla
+import ovdense.functional.attention_resclip
+import ovdense.functional.attention_scclip  # noqa: F401  (variants that register themselves)
+from ovdense.functional.attention import (
+    AttentionVariant,
+    HeadTokens,
+    attention_map,
+    get_attention_variant,
+    usual_block,
+    vanilla,
+)
 from ovdense.functional.position import POSITION_MODES
 from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
 from ovdense.models.backbones.blocks import BlockParts, apply_variant
@@ -47,7 +57,7 @@ class TransformerBackbone(DenseBackbone):
     prefix = 1
     captures = (
         *("q", "k", "v", *PROJECTED, "attention", "input", "input_cls", "tokens", "cls", "prefix"),
-        *("normed", "dense_cls", *ORDINARY),
+        *("normed", "dense_cls", *ORDINARY, "block_input", "recorded", "cls_logits", "images"),
     )
 
     def __init__(
@@ -77,6 +87,7 @@ class TransformerBackbone(DenseBackbone):
             raise ValueError(f"out_indices must name blocks 0 to {count - 1} of {self.name}, got {self.out_indices}")
         self.out_indices = tuple(index % count for index in self.out_indices)
         self._depth(self.attention_options)
+        self._check_variant(count)
         self._freeze()
 
     # what a subclass supplies
@@ -118,21 +129,55 @@ class TransformerBackbone(DenseBackbone):
     def encode(self, images: Tensor, **options) -> DenseFeatures:
         x, grid, rope = self.embed(images)
         last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {})
+        return self._features(last, maps, images)
+
+    def rerun_last(self, features: DenseFeatures, **options) -> Tensor:
+        """``dense`` (B, C, h, w) of the last block run once more with other options of the variant (ResCLIP).
+
+        ``features`` must hold the extras ``block_input`` and, for variants that record attention, ``recorded``.
+        """
+        names = ("block_input", "recorded") if self.variant.recorded else ("block_input",)
+        missing = [name for name in names if name not in features.extras]
+        if missing:
+            raise ValueError(f"running the last block again needs backbone=dict(capture={names}), missing: {missing}")
+        x, parts = features.extras["block_input"], self.parts(self.blocks()[-1])
+        tokens = parts.split(x, features.grid, self.prefix, self.variant.needs_qk, self.rope(features.grid))
+        options = {**self.attention_options, **options}
+        if self.variant.recorded:
+            options["recorded"] = features.extras["recorded"]
+        context = self.variant.function(tokens, **options)
+        stream = apply_variant(parts, x, context, tokens, residual=self.residual, mlp=self.mlp)
+        return to_map(self.to_text_space(stream[:, self.prefix :]), features.grid)
+
+    def _features(self, last: LastBlock, maps: dict[int, Tensor], images: Tensor) -> DenseFeatures:
+        grid = last.tokens.grid
         dense = self.to_text_space(last.stream[:, self.prefix :])
         return DenseFeatures(
             dense=None if dense is None else to_map(dense, grid),
             global_embedding=self.pool(self._ordinary(last, self.global_rows())) if self.with_global else None,
             maps=self.collect_maps(maps, last),
-            extras={name: self._field(name, last) for name in self.capture},
+            extras={name: images if name == "images" else self._field(name, last) for name in self.capture},
         )
 
     def _run_blocks(self, x: Tensor, grid: tuple[int, int], rope, options: dict, maps: dict[int, Tensor]) -> LastBlock:
         blocks = self.blocks()
         first = len(blocks) - self._depth(options)
+        recorded = _recorded_blocks(self.variant, options, len(blocks))
+        hidden, attention = [], []
         for index, block in enumerate(blocks[:first]):
-            x = self.parts(block).forward(x, rope)
+            if index in recorded:
+                x, weights = self._recorded_block(self.parts(block), x, grid, rope)
+                attention.append(weights)
+            else:
+                x = self.parts(block).forward(x, rope)
             if index in self.out_indices:
                 maps[index] = to_map(x[:, self.prefix :], grid)
+            if self.variant.tail is not None:
+                hidden.append(x)
+        if attention:
+            options = {**options, "recorded": torch.stack(attention).mean(dim=0)}
+        if self.variant.tail is not None:
+            return self._run_tail(hidden, grid, rope, options, maps)
 
         ordinary = stream = x
         for index, block in enumerate(blocks[first:], start=first):
@@ -145,6 +190,49 @@ class TransformerBackbone(DenseBackbone):
             if index in self.out_indices:
                 maps[index] = to_map(stream[:, self.prefix :], grid)
         return LastBlock(parts, x, stream, tokens, options)
+
+    def _recorded_block(self, parts: BlockParts, x: Tensor, grid: tuple[int, int], rope) -> tuple[Tensor, Tensor]:
+        """A block as it is, and its attention weights (B, H, T, T)."""
+        tokens = parts.split(x, grid, self.prefix, rope=rope)
+        weights = (tokens.q @ tokens.k.transpose(-2, -1) * tokens.scale).softmax(dim=-1)
+        return apply_variant(parts, x, weights @ tokens.v, tokens, residual=True, mlp=True), weights
+
+    def _run_tail(
+        self, hidden: list[Tensor], grid: tuple[int, int], rope, options: dict, maps: dict[int, Tensor]
+    ) -> LastBlock:
+        """The last block as the variant's ``tail`` uses it; class and register tokens leave it as they entered."""
+        x, last = hidden[-1], len(hidden)
+        parts = self.parts(self.blocks()[last])
+
+        def last_block(patches: Tensor, **kwargs) -> Tensor:
+            tokens = parts.split(patches, grid, 0, self.variant.needs_qk, rope)
+            context = self.variant.function(tokens, **kwargs)
+            return apply_variant(parts, patches, context, tokens, residual=self.residual, mlp=self.mlp)
+
+        patches = self.variant.tail(hidden, grid, self.prefix, last_block, **options)
+        stream = torch.cat([x[:, : self.prefix], patches], dim=1)
+        if last in self.out_indices:
+            maps[last] = to_map(patches, grid)
+        return LastBlock(parts, x, stream, parts.split(x, grid, self.prefix, self._wants_qk(), rope), options)
+
+    def _check_variant(self, count: int) -> None:
+        """ValueError for what the variant cannot do on this trunk."""
+        if self.variant.tail is not None and "attention" in self.capture:
+            raise ValueError(
+                f"attention={self.variant.name!r} attends several times: there is no single one to capture"
+            )
+        blocks = _recorded_blocks(self.variant, self.attention_options, count)
+        if any(not 0 <= index < count - 1 for index in blocks):
+            raise ValueError(
+                f"{self.variant.name} reads the attention of the blocks {tuple(blocks)}, but {self.name} has only "
+                f"0 to {count - 2} before its last: set attention_options=dict(blocks=(...))"
+            )
+        if "recorded" in self.capture and not blocks:
+            raise ValueError(f"attention={self.variant.name!r} records no attention, got capture='recorded'")
+
+    def rope(self, grid: tuple[int, int]) -> Tensor | None:
+        """The trunk's rotary embedding of a grid; None without."""
+        return None
 
     def _depth(self, options: dict) -> int:
         """Number of blocks at the end that the variant replaces: 1, or GEM's depth - 1."""
@@ -184,6 +272,15 @@ class TransformerBackbone(DenseBackbone):
         if name in ("input_cls", "cls", "prefix"):
             leading = (last.x if name == "input_cls" else last.stream)[:, : self.prefix]
             return leading if name == "prefix" else leading[:, 0]
+        if name == "block_input":
+            return last.x
+        if name == "recorded":
+            return last.options["recorded"]
+        if name == "cls_logits":
+            # Before the rotary embedding, if there is one: Talk2DINO hooks the input projection.
+            raw = last.parts.split(last.x, grid, self.prefix)
+            logits = (raw.q[:, :, :1] @ raw.k[:, :, patches].transpose(-2, -1)).squeeze(2)
+            return logits.unflatten(2, grid)
         if name == "normed":
             return to_map(self.final_norm(last.stream[:, patches]), grid)
         if name == "dense_cls":
@@ -192,3 +289,9 @@ class TransformerBackbone(DenseBackbone):
             return self.to_text_space(self._ordinary(last, slice(0, 1)))[:, 0]
         rows = self._ordinary(last, patches)
         return to_map(self.to_text_space(rows) if name == "vanilla" else self.final_norm(rows), grid)
+
+
+def _recorded_blocks(variant: AttentionVariant, options: dict, count: int) -> tuple[int, ...]:
+    """Blocks, of ``count``, whose attention a variant asks for."""
+    usual = dict.fromkeys(usual_block(index, count - 1) for index in variant.recorded)
+    return tuple(options.get("blocks", usual)) if variant.recorded else ()

@@ -48,8 +48,10 @@ class Axis:
         return self.length - sum(self.cut)
 
 
-def axis_matrix(axis: Axis, resize: str = "two_step", align_corners: bool = False) -> AxisMatrix:
-    """The (O, n * h) matrix of one axis.
+def axis_matrix(
+    axis: Axis, resize: str = "two_step", align_corners: bool = False, window_align_corners: bool | None = None
+) -> AxisMatrix:
+    """The (O, n * h) matrix of one axis; ``window_align_corners`` (None: as ``align_corners``) of the first step.
 
     ``two_step``: each window upsampled to its crop, averaged where windows overlap, then resized, as the official
     protocols do. ``direct``: from the grids to the original size in one bilinear step.
@@ -63,7 +65,7 @@ def axis_matrix(axis: Axis, resize: str = "two_step", align_corners: bool = Fals
         axis.cells,
         crop_padding=axis.padding,
         image_padding=axis.cut,
-        align_corners=align_corners,
+        align_corners=align_corners if window_align_corners is None else window_align_corners,
     )
     if axis.flip:
         matrix = matrix[torch.arange(len(matrix) - 1, -1, -1)]

@@ -70,6 +70,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         super().__init__(data_preprocessor=_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
         self.backbone = backbone
         self.decode_head = MODELS.build(decode_head)
+        if hasattr(self.decode_head, "bind_backbone"):
+            self.decode_head.bind_backbone(backbone)
         self.train_cfg = train_cfg
         self.test_cfg = TestSettings.parse(test_cfg)
         self.refine = build_refinement(refine)
@@ -78,7 +80,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             vocabulary=vocabulary,
             class_embeddings=class_embeddings,
             space=backbone.space,
-            embed_dim=backbone.embed_dim,
+            embed_dim=getattr(self.decode_head, "text_dim", backbone.embed_dim),
         )
         frozen = not any(parameter.requires_grad for parameter in backbone.parameters())
         if save_frozen is None:
@@ -171,7 +173,10 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         if self.test_cfg.contrast:
             grids = grids - self.test_cfg.contrast * grids.mean((0, 2, 3), keepdim=True)
         rows, cols = (
-            axis_matrix(axis, self.test_cfg.resize, self.test_cfg.align_corners).to(grids.device) for axis in axes
+            axis_matrix(axis, self.test_cfg.resize, self.test_cfg.align_corners, self.test_cfg.window_align_corners).to(
+                grids.device
+            )
+            for axis in axes
         )
         refine = None if self.refine is None else self.refine.bind(guide_image(encoded.images, axes))
         contenders_only = getattr(self.refine, "contenders_only", False)

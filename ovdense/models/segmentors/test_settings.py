@@ -21,6 +21,7 @@ class TestSettings:
         resize: ``two_step``: grid to input size, then to the original size, as the official protocols do;
             ``direct``: one step, a little sharper.
         align_corners: of both steps.
+        window_align_corners: of the first step; None: as ``align_corners`` (Talk2DINO: True, and False for the second).
         contrast: share of each phrase's mean score over the picture that is taken off its map, before everything else.
             Above 0, a phrase that is somewhat likely everywhere loses to those that are likely in one place; 1 leaves
             no say to how well a phrase suits the whole picture.
@@ -42,6 +43,7 @@ class TestSettings:
     area_threshold: float | None = None
     resize: str = "two_step"
     align_corners: bool = False
+    window_align_corners: bool | None = None
     contrast: float = 0.0
     min_region: float | None = None
     return_prob: bool = False

@@ -6,12 +6,13 @@ Shapes: S phrases, C channels of the text space.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ovdense.models.text_encoders.cache import PhraseCache
 from ovdense.models.text_encoders.progress import progress_bar
@@ -24,6 +25,8 @@ from ovdense.structures import ClassEmbeddings, Vocabulary
 @MODELS.register_module()
 class CLIPTextEncoder:
     """Encodes phrases through prompt templates: the mean of the templates' unit encodings, as a unit row.
+
+    With ``normalize=False, normalize_before_mean=False`` the rows are raw, for heads that map them (Talk2DINO).
 
     Not a torch module: a dense model holds the rows, never the tower. Rows are kept on disk (``cache.py``), and the
     tower is only loaded for phrases that are not there yet.
@@ -40,6 +43,7 @@ class CLIPTextEncoder:
         precision: ``fp32``, ``fp16`` or ``bf16`` (autocast).
         context_length: tokens per sentence; None for the model's own.
         normalize_before_mean: False averages the raw encodings of the templates.
+        normalize: False leaves the rows as long as they come.
     """
 
     def __init__(
@@ -54,8 +58,9 @@ class CLIPTextEncoder:
         precision: str = "fp32",
         context_length: int | None = None,
         normalize_before_mean: bool = True,
+        normalize: bool = True,
     ) -> None:
-        self.model, self.pretrained = model, pretrained
+        self.model, self.pretrained, self.normalize = model, pretrained, normalize
         self.templates = load_templates(templates)
         self.cache = PhraseCache(cache_dir)
         self.tower_options = dict(
@@ -80,19 +85,20 @@ class CLIPTextEncoder:
         return self.tower.embed_dim
 
     def encode(self, vocabulary: Vocabulary, progress: bool = True) -> ClassEmbeddings:
-        """Unit rows (S, C), float32 on the CPU, one for each phrase of the vocabulary.
+        """Unit rows (S, C), float32 on the CPU, one for each phrase of the vocabulary; raw without ``normalize``.
 
         ``progress`` shows a bar on stderr when encoding takes more than a second. Warns once when phrases are longer
         than the tower's context and lose their end.
         """
         templates = vocabulary.templates or self.templates or self.tower.default_templates
         fingerprint = self.tower.fingerprint
-        key = dict(tower=fingerprint, templates=list(templates))
+        key = dict(tower=fingerprint, templates=list(templates), **({} if self.normalize else dict(raw=True)))
         known = self.cache.read(key) if fingerprint else {}
         missing = [phrase for phrase in dict.fromkeys(vocabulary.flat_phrases) if phrase not in known]
         if missing:
             with progress_bar(len(missing), "encoding text", enabled=progress) as advance:
-                rows = F.normalize(self.tower.encode_phrases(missing, templates, advance), dim=-1)
+                rows = self.tower.encode_phrases(missing, templates, advance)
+                rows = F.normalize(rows, dim=-1) if self.normalize else rows
             fresh = dict(zip(missing, rows))
             known.update(fresh)
             if fingerprint:
@@ -104,6 +110,12 @@ class CLIPTextEncoder:
             vocabulary=vocabulary,
             space=self.space,
         )
+
+    def encode_captions(self, captions: Sequence[str]) -> Tensor:
+        """Rows (N, C) of whole sentences, float32 on the CPU; not kept, and cut to the context without a word."""
+        rows = self.tower.encode_phrases(list(captions), ("{}",), lambda count: None)
+        self.tower.truncated.clear()
+        return F.normalize(rows, dim=-1) if self.normalize else rows
 
     def _warn_truncated(self) -> None:
         cut = list(dict.fromkeys(self.tower.truncated))

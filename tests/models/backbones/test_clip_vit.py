@@ -153,18 +153,29 @@ VARIANTS = sorted(set(ATTENTION_VARIANTS) - {"proxy"})
 @pytest.mark.parametrize("attention", VARIANTS)
 @pytest.mark.parametrize("with_global", [False, True])
 def test_batch_equals_single_images_at_any_size(attention, with_global):
-    backbone = CLIPViT(model=tiny(), attention=attention, with_global=with_global, capture=("attention", "cls", "k"))
+    several = ATTENTION_VARIANTS[attention].tail is not None  # attends several times, so there is none to capture
+    capture = ("cls", "k") if several else ("attention", "cls", "k")
+    backbone = CLIPViT(model=tiny(), attention=attention, with_global=with_global, capture=capture)
     pictures = torch.randn(3, 3, 50, 100)
     batch = backbone(pictures)
     assert batch.dense.shape == (3, 32, 4, 7) and batch.grid == (4, 7) and batch.image_size == (50, 100)
     assert batch.padding == (0, 0, 12, 14) and batch.stride == 16
-    assert batch.extras["attention"].shape == (3, 4, 29, 29)
+    assert several or batch.extras["attention"].shape == (3, 4, 29, 29)
     for index in range(3):
         single = backbone(pictures[index : index + 1])
         torch.testing.assert_close(single.dense, batch[index].dense, **FEATURES)
         torch.testing.assert_close(single.extras["cls"], batch[index].extras["cls"], **FEATURES)
         if with_global:
             torch.testing.assert_close(single.global_embedding, batch[index].global_embedding, **FEATURES)
+
+
+def test_a_tail_has_no_single_attention_and_passes_the_class_token_on():
+    with pytest.raises(ValueError, match="'scclip' attends several times"):
+        CLIPViT(model=tiny(), attention="scclip", capture=("attention",))
+    backbone = CLIPViT(model=tiny(), attention="scclip", capture=("cls", "input_cls", "tokens"), out_indices=(0, 2))
+    features = backbone(torch.randn(2, 3, 64, 80))
+    assert torch.equal(features.extras["cls"], features.extras["input_cls"])
+    assert torch.equal(features.maps[1], features.extras["tokens"]) and features.maps[0].shape == (2, 64, 4, 5)
 
 
 @pytest.mark.parametrize("attention", VARIANTS)

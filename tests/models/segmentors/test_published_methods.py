@@ -25,6 +25,23 @@ METHODS = {
         dict(attention="gem", position="gem", attention_options=dict(depth=3)),
         dict(decode_head=dict(type="PixelTextHead", normalize_maps=True)),
     ),
+    "scclip": (
+        dict(
+            attention="scclip",
+            padding="none",
+            attention_options=dict(mid=1, post=0, levels=(0, 2), threshold=0.0, share=0.2, neighbours=4),
+        ),
+        {},
+    ),
+    "resclip": (
+        dict(
+            attention="resclip",
+            padding="none",
+            attention_options=dict(blocks=(0, 1)),
+            capture=("block_input", "recorded", "images"),
+        ),
+        dict(decode_head=dict(type="ResCLIPHead", num_iter=2, dilations=(1, 2), label_threshold=0.2)),
+    ),
 }
 MODES = {"whole": dict(mode="whole"), "slide": dict(mode="slide", crop_size=(64, 48), stride=(32, 40), window_batch=5)}
 
