@@ -70,7 +70,8 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
 
 
 class _LogHistory:
-    """Stands in for mmengine's HistoryBuffer, whose unpickling changes what every other one in the process can do."""
+    """Stands in for mmengine's HistoryBuffer, whose unpickling changes what every other one in the process can do, and
+    for the scheduler class that a one-cycle schedule names."""
 
     def __setstate__(self, state: dict) -> None:
         """Keeps nothing: who reads weights needs no log."""
@@ -89,6 +90,9 @@ def _harmless_types() -> list:
 
     kinds = [np.ndarray, np.dtype, np._core.multiarray._reconstruct, np._core.multiarray.scalar]
     kinds.append((_LogHistory, "mmengine.logging.history_buffer.HistoryBuffer"))
+    kinds.append(
+        (_LogHistory, "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler")
+    )  # it pickles its curve
     kinds.append((_no_method, "builtins.getattr"))  # the history pickles its bound methods; nothing here calls them
     return kinds + [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64, np.uint32, bool)]
 

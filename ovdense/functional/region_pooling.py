@@ -84,6 +84,19 @@ def crop_regions(image: Tensor, boxes: Tensor, size: int | tuple[int, int]) -> T
     return torch.stack(crops) if crops else image.new_zeros((0, image.shape[0], *size))
 
 
+def crop_faded(image: Tensor, boxes: Tensor, masks: Tensor, size: int, fade: float) -> Tensor:
+    """Crops (R,3,size,size) of one normalised image whose pixels outside each mask (R,H,W) fade to the mean colour.
+
+    Args:
+        fade: 0 leaves the surroundings as they are, 1 blots them out: zero is the mean of a normalised image.
+    """
+    crops = [image.new_zeros((0, image.shape[0], size, size))]
+    for box, mask in zip(boxes, masks):
+        faded = image * (1 - fade * (1 - mask.to(image)))
+        crops.append(crop_regions(faded, box[None], size))
+    return torch.cat(crops)
+
+
 def resize_masks(masks: Tensor, size: tuple[int, int], chunk: int = 64) -> Tensor:
     """Boolean masks (R,H,W) at another size (R, *size), by the bilinear share at one half."""
     if tuple(masks.shape[1:]) == tuple(size) or not len(masks):

@@ -41,6 +41,19 @@ def test_checkpoints_of_mmengine(tmp_path):
     assert load_checkpoint(model(), tmp_path / "epoch_1.pth")["dataset_meta"]["classes"] == ("cat",)
 
 
+def test_checkpoints_of_a_one_cycle_schedule(tmp_path):
+    """mmengine's scheduler saves its curve as a method of its class."""
+    from mmengine.optim import OneCycleLR
+
+    source = model()
+    scheduler = OneCycleLR(torch.optim.SGD(source.parameters(), 0.1), eta_max=0.1, total_steps=4)
+    content = dict(state_dict=source.state_dict(), param_schedulers=[scheduler.state_dict()])
+    torch.save(content, tmp_path / "iter_1.pth")
+    target = model()
+    load_checkpoint(target, tmp_path / "iter_1.pth")
+    assert torch.equal(target[0].weight, source[0].weight)
+
+
 def test_reading_a_checkpoint_leaves_mmengines_log_as_it_was(tmp_path):
     hub = MessageHub.get_instance("checkpoint log")
     hub.update_scalar("train/loss", 3.0)

@@ -6,6 +6,7 @@ import torch
 from ovdense.functional.region_pooling import (
     box_coverage,
     clip_boxes,
+    crop_faded,
     crop_regions,
     grow_boxes,
     mask_coverage,
@@ -63,3 +64,11 @@ def test_masks_are_resized_at_one_half():
     assert resize_masks(mask, (1, 2)).tolist() == [[[True, False]]]
     assert resize_masks(mask, (2, 4)).equal(mask)
     assert resize_masks(mask[:0], (5, 6)).shape == (0, 5, 6)
+
+
+def test_crops_fade_outside_their_mask():
+    image = torch.full((1, 2, 2), 4.0)
+    masks = torch.tensor([[[True, False], [True, True]], [[False, False], [False, True]]])
+    boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0]] * 2)
+    assert crop_faded(image, boxes, masks, 2, 0.25)[:, 0].tolist() == [[[4, 3], [4, 4]], [[3, 3], [3, 4]]]
+    assert crop_faded(image, boxes[:0], masks[:0], 2, 0.25).shape == (0, 1, 2, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator
+from ovdense.datasets.scenes.sprites import TRAIN_STYLES
 from ovdense.datasets.scenes.textures import STUFF
 from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.structures import Vocabulary
@@ -27,7 +28,7 @@ class GeneratedScenes:
         split: ``train``, ``val`` or ``test``: seeds of scenes and textures.
         num_scenes: length of the dataset.
         first_scene: index of the first scene of the split.
-        generator: further options of ``SceneGenerator``.
+        generator: further options of ``SceneGenerator``; ``styles`` are ``TRAIN_STYLES`` if not given.
     """
 
     def _set_up_scenes(self, vocabulary, objects, split: str, num_scenes: int, first_scene: int, generator) -> None:
@@ -38,7 +39,7 @@ class GeneratedScenes:
         self.vocabulary = load_vocabulary(vocabulary)
         self.split, self.num_scenes, self.first_scene = split, num_scenes, first_scene
         names = select_objects(self.vocabulary, objects)
-        self._generator_options = {"classes": names, **SPLITS[split], **(generator or {})}
+        self._generator_options = {"classes": names, "styles": TRAIN_STYLES, **SPLITS[split], **(generator or {})}
         self._generator: SceneGenerator | None = None
 
     @property

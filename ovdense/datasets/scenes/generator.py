@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from ovdense.datasets.scenes.shapes import SHAPE_STYLE, composition_names, composition_sprite, is_composition
 from ovdense.datasets.scenes.sprites import load_atlas
 from ovdense.datasets.scenes.textures import NOMINAL_SIZE, SKY_LIKE, STUFF, TextureBank
 
@@ -50,7 +51,7 @@ class Scene:
         objects: the objects with visible pixels, in drawing order.
         stuff: names of the textures that cover at least 8 % of the picture.
         caption: a sentence that names the objects and textures.
-        labels: names of the semantic labels.
+        labels: names of the semantic labels: classes of the atlas, textures, and the scene's own compositions.
     """
 
     image: np.ndarray
@@ -78,8 +79,10 @@ class SceneGenerator:
     """Draws scene after scene; ``generator[index]`` is a pure function of the options and the index.
 
     Args:
-        classes: names of the objects that may appear; default all of the atlas.
+        classes: names of the objects that may appear (compositions as well); default all of the atlas.
         styles: drawing styles that may appear; default all of the atlas.
+        compositions: shapes drawn beside the classes: ``dict(share=0.15, group="seen")`` draws this share of the
+            objects from the combinations of shape, colour and pattern, ``seen``, ``held-out`` or ``all``.
         size: side of the picture in pixels, or (height, width).
         num_objects: fewest and most sprites in a scene.
         object_size: smallest and largest side of a sprite in pixels; default 28 to 60 times ``zoom``.
@@ -95,6 +98,7 @@ class SceneGenerator:
         *,
         classes: Sequence[str] | None = None,
         styles: Sequence[str] | None = None,
+        compositions: dict | None = None,
         size: int | tuple[int, int] = NOMINAL_SCENE,
         num_objects: tuple[int, int] = (1, 4),
         object_size: tuple[float, float] | None = None,
@@ -112,6 +116,7 @@ class SceneGenerator:
         self.object_size = (28 * self.zoom, 60 * self.zoom) if object_size is None else object_size
         self.num_objects, self.min_visible, self.seed = num_objects, min_visible, seed
         self.sprites = self._choose_sprites(classes, styles)
+        self.share_of_shapes, self.shapes = _compositions(**compositions) if compositions else (0.0, ())
         self.labels = self.atlas.classes + STUFF
         texture_size = NOMINAL_SIZE if self.zoom < 1.5 else 2 * NOMINAL_SIZE
         self.textures = _texture_bank(texture_variants, texture_seed, texture_size)
@@ -122,8 +127,10 @@ class SceneGenerator:
             raise ValueError(f"the atlas has the styles {', '.join(self.atlas.styles)}; got {sorted(unknown)}")
         wanted = self.atlas.styles if styles is None else styles
         names = self.atlas.classes if classes is None else classes
+        shapes = [(name, (SHAPE_STYLE,)) for name in names if is_composition(name)]
+        names = [name for name in names if not is_composition(name)]
         drawn = [(name, tuple(s for s in self.atlas.styles_of(name) if s in wanted)) for name in names]
-        drawn = [(name, of_class) for name, of_class in drawn if of_class]
+        drawn = [(name, of_class) for name, of_class in drawn if of_class] + shapes
         if not drawn:
             raise ValueError(f"no class is drawn in the styles {', '.join(wanted)}; got the classes {', '.join(names)}")
         return drawn
@@ -133,10 +140,12 @@ class SceneGenerator:
         image, semantic = self._background(rng)
         image = image.astype(np.float32)
         instances = np.zeros(semantic.shape, np.uint8)
-        pasted = []
+        pasted, labels = [], list(self.labels)
         for instance_id in range(1, int(rng.integers(self.num_objects[0], self.num_objects[1] + 1)) + 1):
             name, style, window, mask = self._paste(rng, image)
-            semantic[window][mask] = self.labels.index(name)
+            if name not in labels:
+                labels.append(name)
+            semantic[window][mask] = labels.index(name)
             instances[window][mask] = instance_id
             pasted.append((name, style, int(mask.sum())))
         objects = self._visible_objects(pasted, semantic, instances)
@@ -144,7 +153,7 @@ class SceneGenerator:
         areas = np.bincount(semantic.ravel(), minlength=256)[len(self.atlas.classes) :]
         stuff = tuple(name for name, area in zip(STUFF, areas) if area > 0.08 * semantic.size)
         caption = _caption(rng, [item.name for item in objects if not item.ignored], stuff)
-        return Scene(image, semantic, instances, objects, stuff, caption, self.labels)
+        return Scene(image, semantic, instances, objects, stuff, caption, tuple(labels))
 
     def _background(self, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
         """One texture (40 %), a horizon (40 %) or two textures at any angle (20 %): image and label map."""
@@ -180,13 +189,23 @@ class SceneGenerator:
             texture = cv2.resize(texture, (side, side), interpolation=interpolation)
         return texture[: self.height, : self.width].copy()
 
+    def _choose(self, rng: Generator) -> tuple[str, str]:
+        """Name and style of a random sprite."""
+        if self.shapes and rng.random() < self.share_of_shapes:
+            return self.shapes[rng.integers(len(self.shapes))], SHAPE_STYLE
+        name, styles = self.sprites[rng.integers(len(self.sprites))]
+        return name, styles[rng.integers(len(styles))]
+
+    def _sprite(self, name: str, style: str) -> np.ndarray:
+        """(sprite_size, sprite_size, 4) RGBA uint8."""
+        return composition_sprite(name, self.atlas.sprite_size) if style == SHAPE_STYLE else self.atlas.get(name, style)
+
     def _paste(self, rng: Generator, image: np.ndarray) -> tuple[str, str, tuple[slice, slice], np.ndarray]:
         """Draw a random sprite into ``image``: its name, style, window of the picture, and mask in the window."""
-        name, styles = self.sprites[rng.integers(len(self.sprites))]
-        style = styles[rng.integers(len(styles))]
+        name, style = self._choose(rng)
         side = rng.uniform(*self.object_size)
         scale = side / self.atlas.sprite_size
-        sprite = self.atlas.get(name, style)
+        sprite = self._sprite(name, style)
         if scale < 0.75:  # against aliasing: 0.35 pixels in the scene
             sprite = cv2.GaussianBlur(sprite, (0, 0), 0.35 / scale)
         angle = math.radians(np.clip(rng.normal(0, 12), -30, 30))
@@ -246,6 +265,12 @@ class SceneGenerator:
 @lru_cache(maxsize=8)
 def _texture_bank(variants: int, seed: int, size: int) -> TextureBank:
     return TextureBank(variants=variants, seed=seed, size=size)
+
+
+def _compositions(share: float, group: str = "seen") -> tuple[float, tuple[str, ...]]:
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share of compositions lies between 0 and 1, got {share}")
+    return share, composition_names(group)
 
 
 def _caption(rng: Generator, things: Sequence[str], stuff: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 ATLAS = Path(__file__).parents[2] / "assets" / "scenes"
+HELD_OUT_STYLE = "fluent-emoji"  # the benchmark's "another drawing style": never trained on
+TRAIN_STYLES = ("noto", "noto-v1", "fluent-emoji-flat", "fxemoji")  # of training and of all other splits
 
 
 class SpriteAtlas:

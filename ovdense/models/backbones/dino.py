@@ -5,6 +5,7 @@ Shapes: B images, T = P + h * w tokens (class token, then registers), D channels
 
 from __future__ import annotations
 
+import json
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,8 @@ from ovdense.models.backbones.token_trunks import allow_any_size, embed_tokens, 
 from ovdense.models.backbones.transformer import LastBlock, TransformerBackbone
 from ovdense.registry import MODELS
 
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
+
 
 @MODELS.register_module()
 class DINOBackbone(TransformerBackbone):
@@ -27,8 +30,9 @@ class DINOBackbone(TransformerBackbone):
 
     Args:
         model: timm name, for example ``vit_small_patch8_224.dino``, ``vit_small_patch14_reg4_dinov2``,
-            ``vit_small_patch16_dinov3``.
+            ``vit_small_patch16_dinov3``, or the embedded model for drawn scenes, ``scenes_dino``.
         pretrained: True for timm's weights (hub), a local file (timm's or the original layout), or False for random.
+            The embedded model brings its weights unless a file is given.
         attention: last-block variant, see ``TransformerBackbone``.
         position: None = as the original: ``gem`` for models with registers, ``sclip`` for the others.
         model_options: keyword arguments of ``timm.create_model`` (``depth``, ``embed_dim`` for tiny models in tests).
@@ -94,6 +98,11 @@ def create_trunk(model: str, pretrained: bool | str | Path, options: dict) -> nn
         ValueError: no such timm model, or one that is not made of tokens, or weights that do not fit.
         ConnectionError: timm's weights are not on this machine and no hub is in reach.
     """
+    embedded = embedded_trunk(model)
+    if embedded is not None:
+        architecture, settings, weights = embedded
+        weights = pretrained if isinstance(pretrained, (str, Path)) else weights
+        return create_trunk(architecture, weights, {**settings, **options})
     if not timm.is_model(model):
         near = timm.list_models(f"*{model.split('.')[0].split('_')[-1]}*")[:8]
         raise ValueError(f"model must be a name of timm (near: {', '.join(near) or 'none'}), got {model!r}")
@@ -114,6 +123,15 @@ def create_trunk(model: str, pretrained: bool | str | Path, options: dict) -> nn
     if isinstance(pretrained, (str, Path)):
         load_file(trunk, pretrained, model)
     return trunk.eval()
+
+
+def embedded_trunk(model: str) -> tuple[str, dict, Path] | None:
+    """timm architecture, its keyword arguments and the weight file of an embedded trunk; None for other names."""
+    path = ASSETS / model / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if "architecture" not in config:
+        return None
+    return config["architecture"], config["model_args"], path.with_name("model.safetensors")
 
 
 def load_file(trunk: nn.Module, path: str | Path, model: str) -> None:

@@ -3,5 +3,6 @@
 from ovdense.models.decode_heads.linear_probe_head import LinearProbeHead
 from ovdense.models.decode_heads.maskclip_head import MaskCLIPHead
 from ovdense.models.decode_heads.pixel_text_head import PixelTextHead
+from ovdense.models.decode_heads.thing_stuff_head import ThingStuffHead
 
-__all__ = ["LinearProbeHead", "MaskCLIPHead", "PixelTextHead"]
+__all__ = ["LinearProbeHead", "MaskCLIPHead", "PixelTextHead", "ThingStuffHead"]

@@ -1,6 +1,6 @@
 """Class-agnostic mask and box proposals from a small U-Net that marks foreground and votes for object centres.
 
-Shapes: B images of H x W pixels, N proposals; the net works on cells of 2 x 2 pixels (h x w).
+Shapes: B images of H x W pixels, N proposals; the net works on cells of 2 x 2 pixels, its maps are brought to H x W.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from ovdense.registry import MODELS
 ASSETS = Path(__file__).parents[2] / "assets" / "models"
 STRIDE = 2
 VOTE_UNIT = 24.0  # pixels: the net's offsets are in this unit
+VOTE_SIGMA = 2.0  # pixels of the blur of the votes
+VOTE_DISTANCE = 20.0  # pixels between a vote and the centre that it may still join
 SIZE_DIVISOR = 16
 
 
@@ -43,17 +45,18 @@ class ConvBlock(nn.Module):
 
 @MODELS.register_module()
 class TinyProposalNet(BaseModule):
-    """Images -> scored masks and boxes of whatever objects there are, 128 thousand parameters.
+    """Images -> scored masks and boxes of whatever objects there are, 360 thousand parameters.
 
     Args:
         pretrained: name of an embedded model (``scenes_proposals``), path of a .safetensors file, or None.
         widths: channels of the four stages.
+        vote_weight: factor of the loss of the votes.
         short_side: resize the image's shorter side to so many pixels first; None keeps the size. The embedded weights
             know objects of 28 to 60 pixels.
         scales: further factors of the size; proposals of several scales are merged by NMS.
-        foreground_threshold: foreground probability above which a cell belongs to an object.
+        foreground_threshold: foreground probability above which a pixel belongs to an object.
         peak_threshold: votes that a centre needs, after smoothing.
-        min_cells: cells of 2 x 2 pixels that a proposal needs.
+        min_pixels: pixels that a proposal needs, at the size the net works on.
         max_per_image: most proposals of an image.
         nms_threshold: box IoU above which the weaker of two proposals of different scales goes.
     """
@@ -65,12 +68,13 @@ class TinyProposalNet(BaseModule):
         self,
         *,
         pretrained: str | None = None,
-        widths: Sequence[int] = (12, 24, 48, 64),
+        widths: Sequence[int] = (20, 40, 80, 112),
+        vote_weight: float = 1.0,
         short_side: int | None = None,
         scales: Sequence[float] = (1.0,),
         foreground_threshold: float = 0.5,
         peak_threshold: float = 0.25,
-        min_cells: int = 12,
+        min_pixels: int = 48,
         max_per_image: int = 100,
         nms_threshold: float = 0.6,
         init_cfg: dict | None = None,
@@ -82,17 +86,20 @@ class TinyProposalNet(BaseModule):
         self.decoder = nn.ModuleList([ConvBlock(d + c, c), ConvBlock(c + b, b), ConvBlock(b + a, b)])
         self.head = nn.Conv2d(b, 3, 1)
         self.short_side, self.scales, self.nms_threshold = short_side, tuple(scales), nms_threshold
+        self.vote_weight = vote_weight
         self.grouping = dict(
             foreground_threshold=foreground_threshold,
             peak_threshold=peak_threshold,
-            min_cells=min_cells,
+            min_cells=min_pixels,
             max_instances=max_per_image,
+            sigma=VOTE_SIGMA,
+            max_distance=VOTE_DISTANCE,
         )
         if pretrained is not None:
             self.load_state_dict(_read_weights(pretrained))
 
     def maps(self, images: Tensor) -> Tensor:
-        """(B,3,H,W) -> (B,3,h,w): foreground logit, and x and y offset to the centre in units of 24 pixels."""
+        """(B,3,H,W) -> (B,3,H,W): foreground logit, and x and y offset to the centre in units of 24 pixels."""
         height, width = images.shape[-2:]
         padding = -width % SIZE_DIVISOR, -height % SIZE_DIVISOR
         x = self.stem(F.pad(images, (0, padding[0], 0, padding[1]), mode="replicate"))
@@ -102,7 +109,8 @@ class TinyProposalNet(BaseModule):
             stages.append(x)
         for block, stage in zip(self.decoder, reversed(stages[:-1])):
             x = block(torch.cat([F.interpolate(x, scale_factor=2, mode="bilinear"), stage], 1))
-        return self.head(x)[..., : -(-height // STRIDE), : -(-width // STRIDE)]
+        # Interpolated logits put the borders between the cells.
+        return F.interpolate(self.head(x), scale_factor=STRIDE, mode="bilinear")[..., :height, :width]
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> list[InstanceData]:
@@ -126,7 +134,7 @@ class TinyProposalNet(BaseModule):
             images = F.interpolate(images, scaled_size, mode="bilinear", antialias=scale < 1)
         maps = self.maps(images)
         foreground = maps[:, 0].sigmoid()
-        groups = group_votes(foreground, maps[:, 1:] * (VOTE_UNIT / STRIDE), **self.grouping)
+        groups = group_votes(foreground, maps[:, 1:] * VOTE_UNIT, **self.grouping)
         results = []
         for labels, scores in groups:
             labels = F.interpolate(labels[None, None].float(), size, mode="nearest-exact")[0, 0].long()
@@ -145,7 +153,7 @@ class TinyProposalNet(BaseModule):
 
         Args:
             images: (B,3,H,W), normalised.
-            data_samples: ``gt_instances`` with ``bboxes`` and ``masks``; cells of ``ignored_instances`` do not count.
+            data_samples: ``gt_instances`` with ``bboxes`` and ``masks``; pixels of ``ignored_instances`` do not count.
         """
         maps = self.maps(images)
         targets = [_targets(sample, maps.shape[-2:], maps.device) for sample in data_samples]
@@ -158,7 +166,7 @@ class TinyProposalNet(BaseModule):
         return dict(
             loss_foreground=entropy.mean(),
             loss_dice=0.5 * dice.mean(),
-            loss_votes=0.5 * distance.sum() / foreground.sum().clamp(min=1),
+            loss_votes=self.vote_weight * distance.sum() / foreground.sum().clamp(min=1),
         )
 
 
@@ -171,26 +179,26 @@ def masks_to_boxes(masks: Tensor) -> Tensor:
 
 
 def _targets(sample, grid: tuple[int, int], device) -> tuple[Tensor, Tensor, Tensor]:
-    """Foreground (h,w), offsets to the box centre (2,h,w) in units of 24 pixels, and which cells count (h,w)."""
-    masks = _cell_masks(sample.gt_instances, grid, device)
-    ignored = _cell_masks(sample.ignored_instances, grid, device) if "ignored_instances" in sample else masks[:0]
+    """Foreground (H,W), offsets to the box centre (2,H,W) in units of 24 pixels, and which pixels count (H,W)."""
+    masks = _pixel_masks(sample.gt_instances, grid, device)
+    ignored = _pixel_masks(sample.ignored_instances, grid, device) if "ignored_instances" in sample else masks[:0]
     foreground = masks.any(0)
     offsets = torch.zeros(2, *grid, device=device)
     if len(masks):
         boxes = get_box_tensor(sample.gt_instances.bboxes).to(device)
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        y, x = torch.meshgrid(*(torch.arange(side, device=device) * STRIDE for side in grid), indexing="ij")
+        y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in grid), indexing="ij")
         owner = masks.int().argmax(0)
         offsets = (centres[owner].permute(2, 0, 1) - torch.stack([x, y])) / VOTE_UNIT * foreground
     return foreground.float(), offsets, (~ignored.any(0) | foreground).float()
 
 
-def _cell_masks(instances: InstanceData, grid: tuple[int, int], device) -> Tensor:
-    """(N,h,w) bool: the instances' masks at the first pixel of every cell, zero beyond the masks' own size."""
+def _pixel_masks(instances: InstanceData, grid: tuple[int, int], device) -> Tensor:
+    """(N,H,W) bool: the instances' masks cut to the grid, zero beyond the masks' own size."""
     masks = instances.masks
     if hasattr(masks, "to_tensor"):  # mmdet's BitmapMasks, PolygonMasks
         masks = masks.to_tensor(torch.bool, device)
-    masks = torch.as_tensor(masks, device=device).bool()[:, ::STRIDE, ::STRIDE][:, : grid[0], : grid[1]]
+    masks = torch.as_tensor(masks, device=device).bool()[:, : grid[0], : grid[1]]
     return F.pad(masks, (0, grid[1] - masks.shape[2], 0, grid[0] - masks.shape[1]))
 
 

@@ -15,6 +15,7 @@ from ovdense.functional.fusion import activate, calibrate_scores, geometric_mean
 from ovdense.functional.region_pooling import (
     box_coverage,
     clip_boxes,
+    crop_faded,
     crop_regions,
     grow_boxes,
     mask_coverage,
@@ -47,6 +48,7 @@ class RegionTextHead(BaseModule):
         crop_weight: share of the crop's score in the geometric mean; 0 runs no crops.
         crop_size: pixels of the crops that the backbone sees.
         crop_context: crop side as a factor of the box's longer side.
+        crop_fade: how far the crop's pixels outside the proposal's mask fade to the mean colour, in [0, 1].
         crop_top: most regions that are cropped, those with the best score first; the others keep half their score.
         crop_batch: crops in one pass of the backbone.
         calibration: ``midpoint`` and ``slope`` of the curve that ends the scoring (``calibrate_scores``), so that
@@ -70,6 +72,7 @@ class RegionTextHead(BaseModule):
         crop_weight: float = 0.0,
         crop_size: int = 224,
         crop_context: float = 1.15,
+        crop_fade: float = 0.0,
         crop_top: int = 32,
         crop_batch: int = 16,
         calibration: dict | None = None,
@@ -84,7 +87,7 @@ class RegionTextHead(BaseModule):
         self.objectness_weight, self.share_weight = objectness_weight, share_weight
         self.contrast_weight, self.contrast_context = contrast_weight, contrast_context
         self.crop_weight, self.crop_size, self.crop_context = crop_weight, crop_size, crop_context
-        self.crop_top, self.crop_batch = crop_top, crop_batch
+        self.crop_fade, self.crop_top, self.crop_batch = crop_fade, crop_top, crop_batch
         self.calibration = calibration
 
     def forward(
@@ -116,7 +119,7 @@ class RegionTextHead(BaseModule):
         if self.objectness_weight and "scores" in proposals:
             scores = geometric_mean(scores, proposals.scores[:, None].clamp(0, 1), self.objectness_weight)
         if self.crop_weight and len(scores):
-            scores = self._check_on_crops(scores, proposals.bboxes, embeddings, image, backbone)
+            scores = self._check_on_crops(scores, proposals, embeddings, image, backbone)
         if self.calibration is not None:
             scores = calibrate_scores(scores, **self.calibration)
         background = embeddings.vocabulary.background_index
@@ -165,16 +168,21 @@ class RegionTextHead(BaseModule):
         rois = torch.cat([rois.new_zeros(len(rois), 1), rois], dim=1)
         return roi_align(dense[None], rois, self.roi_size, 1 / features.stride, 0, "avg", True).mean((2, 3))
 
-    def _check_on_crops(self, scores: Tensor, boxes: Tensor, embeddings, image: Tensor, backbone) -> Tensor:
+    def _check_on_crops(self, scores: Tensor, proposals, embeddings, image: Tensor, backbone) -> Tensor:
         """Fuses the scores of the best regions with what the backbone says about their crops."""
         if image is None or backbone is None:
             raise ValueError("crop_weight needs the image and the backbone, got none")
         best = scores.amax(dim=1).topk(min(self.crop_top, len(scores))).indices
-        squares = grow_boxes(boxes[best], self.crop_context, square=True)
-        parts = [
-            backbone(crop_regions(image, part, self.crop_size)).global_embedding
-            for part in squares.split(self.crop_batch)
-        ]
+        squares = grow_boxes(proposals.bboxes[best], self.crop_context, square=True)
+        if self.crop_fade:
+            masks = proposals.masks[best][:, : image.shape[1], : image.shape[2]]
+            crops = crop_faded(image, squares, masks, self.crop_size, self.crop_fade)
+            parts = [backbone(part).global_embedding for part in crops.split(self.crop_batch)]
+        else:
+            parts = [
+                backbone(crop_regions(image, part, self.crop_size)).global_embedding
+                for part in squares.split(self.crop_batch)
+            ]
         checked = self.probability(self.compare(torch.cat(parts), embeddings))
         fused = scores / 2
         fused[best] = geometric_mean(scores[best], checked, self.crop_weight)

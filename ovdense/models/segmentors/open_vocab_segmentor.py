@@ -162,7 +162,9 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         axes = encoded.axes(0, self.test_cfg.official_quirks)
         if self.decode_head.uses_text:
             embeddings = self.class_embeddings
-            grids, class_index = self.decode_head(encoded.features, embeddings.rows), embeddings.class_index
+            classes = (embeddings,) if getattr(self.decode_head, "uses_classes", False) else ()
+            grids = self.decode_head(encoded.features, embeddings.rows, *classes)
+            class_index = embeddings.class_index
         else:
             grids = self.decode_head(encoded.features)
             class_index = torch.arange(grids.shape[1], device=grids.device)

@@ -5,7 +5,7 @@ from ovdense.datasets.scenes.sprites import SpriteAtlas, load_atlas
 
 def test_atlas_holds_every_class_in_at_least_three_styles():
     atlas = load_atlas()
-    assert len(atlas.classes) == 127
+    assert len(atlas.classes) == 151
     assert set(atlas.styles) == {"noto", "noto-v1", "fluent-emoji-flat", "fluent-emoji", "fxemoji"}
     assert min(len(atlas.styles_of(name)) for name in atlas.classes) >= 3
 

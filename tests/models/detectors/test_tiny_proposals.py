@@ -41,12 +41,12 @@ def recall(net: TinyProposalNet, size: int, count: int) -> float:
     return float(np.mean(found))
 
 
-def test_it_has_128_thousand_parameters():
-    assert sum(parameter.numel() for parameter in TinyProposalNet().parameters()) == 128_027
+def test_it_has_360_thousand_parameters():
+    assert sum(parameter.numel() for parameter in TinyProposalNet().parameters()) == 360_283
 
 
 def test_embedded_weights_find_objects(net):
-    assert recall(net, 96, 40) > 0.55
+    assert recall(net, 96, 40) > 0.8 * 0.79
 
 
 def test_short_side_finds_the_same_objects_in_large_pictures(net):
