@@ -178,20 +178,36 @@ def proxy(
     Args:
         affinity: (B, h*w, h*w) cosines between the patches of the other model, on this grid; class and register
             tokens are left out and keep their own value.
-        beta: share of the mean affinity that is subtracted.
-        gamma: inverse temperature.
-        mean: ``image`` (a mean per image) or ``batch`` (over the whole batch, as in the official code).
+        beta, gamma, mean: see ``proxy_weights``.
     """
     if affinity.shape[-1] != tokens.grid[0] * tokens.grid[1]:
         raise ValueError(
             f"proxy affinity must be (B, h*w, h*w) for the grid {tokens.grid}, got {tuple(affinity.shape)}: "
-            "resize the other model's features to this grid first"
+            "resize the other model's features to this grid first, or use the ProxyBackbone"
         )
-    center = affinity.mean() if mean == "batch" else affinity.mean(dim=(-2, -1), keepdim=True)
-    logits = (affinity - beta * center) * gamma
-    weights = logits.masked_fill(logits < 0, float("-inf")).softmax(dim=-1)[:, None].to(tokens.v.dtype)
+    weights = proxy_weights(affinity, beta, gamma, mean)[:, None].to(tokens.v.dtype)
     leading, patches = tokens.target[:, :, : tokens.prefix], tokens.target[:, :, tokens.prefix :]
     return torch.cat([leading, weights @ patches], dim=2)
+
+
+def proxy_weights(affinity: Tensor, beta: float = 1.2, gamma: float = 3.0, mean: str = "image") -> Tensor:
+    """softmax(gamma (S - beta mean(S))) without its negative logits, (B, M, M) -> (B, M, M).
+
+    Args:
+        affinity: S, cosines between the patches of another model.
+        beta: share of the mean affinity that is subtracted.
+        gamma: inverse temperature.
+        mean: ``image`` (a mean per image) or ``batch`` (over the whole batch, as in the official code).
+    """
+    center = affinity.mean() if mean == "batch" else affinity.mean(dim=(-2, -1), keepdim=True)
+    logits = (affinity - beta * center) * gamma
+    return logits.masked_fill(logits < 0, float("-inf")).softmax(dim=-1)
+
+
+def patch_affinity(maps: Tensor) -> Tensor:
+    """Cosines between all patches of a map, (B, D, h, w) -> (B, h*w, h*w)."""
+    unit = F.normalize(maps, dim=1).flatten(2)
+    return unit.transpose(1, 2) @ unit
 
 
 @attention_variant("gem", residual=True, mlp=False, streams=2)

@@ -47,6 +47,24 @@ def crop_windows(images: Tensor, crop: int | tuple[int, int], stride: int | tupl
     return torch.cat([images[..., y1:y2, x1:x2] for x1, y1, x2, y2 in boxes])
 
 
+def window_maps(maps: Tensor, origin: tuple[float, float], grid: tuple[int, int]) -> Tensor:
+    """A window's part of the maps of whole pictures, (B, C, H, W) -> (B, C, *grid): bilinear, a plain slice on cells.
+
+    Args:
+        origin: (top, left) of the window in cells, fractions allowed.
+        grid: (rows, columns) of the window; what lies beyond the map repeats its edge.
+    """
+    for dim, start, cells in ((-2, origin[0], grid[0]), (-1, origin[1], grid[1])):
+        length = maps.shape[dim]
+        place = (torch.arange(cells, device=maps.device) + start).clamp(0, length - 1)
+        low = place.floor().long()
+        high = (low + 1).clamp(max=length - 1)
+        share = (place - low).to(maps.dtype)
+        share = share[:, None] if dim == -2 else share
+        maps = maps.index_select(dim, low) * (1 - share) + maps.index_select(dim, high) * share
+    return maps
+
+
 def stack_windows(logits: Tensor, grid: tuple[int, int]) -> Tensor:
     """Patch logits of the windows side by side, (ny * nx * B, S, h, w) -> (B, S, ny * h, nx * w).
 

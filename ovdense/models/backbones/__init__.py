@@ -9,6 +9,7 @@ from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.dino import DINOBackbone
 from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
+from ovdense.models.backbones.proxy import ProxyBackbone
 from ovdense.models.backbones.region_refined import RegionRefinedBackbone
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DenseBackbone",
     "LiteBackbone",
     "LoadedCLIP",
+    "ProxyBackbone",
     "RegionRefinedBackbone",
     "load_clip",
 ]

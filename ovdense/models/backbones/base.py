@@ -76,6 +76,7 @@ class DenseBackbone(BaseModule):
     image_mean: tuple[float, float, float]
     image_std: tuple[float, float, float]
     captures: tuple[str, ...] = ()
+    divisor: int | None = None  # pixels that the sides are padded to multiples of, where that is not the stride
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class DenseBackbone(BaseModule):
             )
         size = (images.shape[-2], images.shape[-1])
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            padded, padding = pad_to_cells(images.to(self.dtype), self.stride, self.padding)
+            padded, padding = pad_to_cells(images.to(self.dtype), self.divisor or self.stride, self.padding)
             features = self.encode(padded, **options)
         return replace(features, stride=self.stride, image_size=size, padding=padding)
 

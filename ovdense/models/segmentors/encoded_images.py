@@ -5,7 +5,7 @@ Shapes: B images of one size, ny x nx windows of each, h x w patch grid of a win
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -87,13 +87,21 @@ def encode_windows(
     crop: tuple[int, int],
     stride: tuple[int, int],
     window_batch: int,
+    metainfos: Sequence[dict] = (),
 ) -> DenseFeatures:
-    """Features of all windows of all images (B,3,H,W), ``window_batch`` at a time through the backbone."""
+    """Features of all windows of all images (B,3,H,W), ``window_batch`` at a time through the backbone.
+
+    A backbone with ``window_inputs(images, metainfos, boxes)`` is given, with the windows, their share of the tensors
+    (windows of all images, ...) that it returns by name.
+    """
     boxes = window_boxes(tuple(images.shape[-2:]), crop, stride)
     windows = [image[:, y1:y2, x1:x2] for image in images for x1, y1, x2, y2 in boxes]
+    wants = getattr(backbone, "window_inputs", None)
+    inputs = {} if wants is None else wants(images, metainfos, boxes)
     parts = []
     for start in range(0, len(windows), window_batch):
-        parts.append(backbone(torch.stack(windows[start : start + window_batch])))
+        some = slice(start, start + window_batch)
+        parts.append(backbone(torch.stack(windows[some]), **{name: value[some] for name, value in inputs.items()}))
     return concatenate(parts)
 
 

@@ -106,7 +106,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         if self.test_cfg.mode == "slide":
             crop = tuple(min(side, limit) for side, limit in zip(size, self.test_cfg.crop_size))
             stride = self.test_cfg.stride
-        features = encode_windows(self.backbone, images, crop, stride, self.test_cfg.window_batch)
+        features = encode_windows(self.backbone, images, crop, stride, self.test_cfg.window_batch, metainfos)
         return EncodedImages(features, crop, stride, size, metainfos, None if self.refine is None else images)
 
     @torch.no_grad()
