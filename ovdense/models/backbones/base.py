@@ -19,6 +19,7 @@ dense_cls  (B, C)               the class token in the text space: row 0 of the 
 vanilla    (B, C, h, w)         patch tokens of the ordinary last block in the text space (GEM's other stream)
 vanilla_cls (B, C)              class token of the ordinary last block in the text space
 vanilla_normed (B, D, h, w)     tokens of the ordinary last block after the final norm (``x`` of the official MaskCLIP)
+mlp_input  (B, D, h, w)         what enters the MLP of block ``mlp_input_block``, after its norm (CLIP-DINOiser)
 layer4     (B, D, h, w)         last stage of a ModifiedResNet; its ``k`` is ``k_proj`` of it
 final      (B, D, h, w)         last map of a convolutional trunk, before its head
 pooled_k   (B, D, h, w)         keys of an attention-pool head (SigLIP, PE-Core)
