@@ -66,6 +66,11 @@ class BlockParts(ABC):
     def mlp(self, x: Tensor) -> Tensor:
         """x + MLP(x), with norm and layer scale, (B, T, D) -> (B, T, D)."""
 
+    @property
+    @abstractmethod
+    def mlp_norm(self) -> nn.Module:
+        """The norm whose output enters the MLP."""
+
 
 def apply_variant(
     parts: BlockParts, x: Tensor, context: Tensor, tokens: HeadTokens, *, residual: bool, mlp: bool
@@ -120,6 +125,10 @@ class OpenCLIPBlock(BlockParts):
 
     def mlp(self, x: Tensor) -> Tensor:
         return x + self.block.ls_2(self.block.mlp(self.block.ln_2(x)))
+
+    @property
+    def mlp_norm(self) -> nn.Module:
+        return self.block.ln_2
 
 
 class TimmBlock(BlockParts):
@@ -177,6 +186,12 @@ class TimmBlock(BlockParts):
         if self.post_norm:
             return x + block.norm2(block.mlp(x))
         return x + self._scale(block.mlp(block.norm2(x)), 2)
+
+    @property
+    def mlp_norm(self) -> nn.Module:
+        if self.post_norm:
+            raise ValueError("mlp_input: a post-norm block has no norm before its MLP")
+        return self.block.norm2
 
     def _scale(self, y: Tensor, which: int) -> Tensor:
         """The block's layer scale, if it has one."""

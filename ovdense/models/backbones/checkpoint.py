@@ -21,7 +21,7 @@ JIT_REMEDY = (
     "(safetensors.torch.save_file(torch.jit.load(path).state_dict(), 'clip.safetensors')), "
     "or pass allow_jit=True to load_clip"
 )
-NESTED = ("state_dict", "model_state_dict", "model", "module")
+NESTED = ("state_dict", "model_state_dict", "model", "module", "decoder")
 
 
 def is_torchscript(path: Path) -> bool:

@@ -124,7 +124,7 @@ def create_trunk(model: str, pretrained: bool | str | Path | Mapping[str, Tensor
     embedded = embedded_trunk(model)
     if embedded is not None:
         architecture, settings, weights = embedded
-        weights = pretrained if isinstance(pretrained, (str, Path)) else weights
+        weights = pretrained if isinstance(pretrained, (str, Path, Mapping)) else weights
         return create_trunk(architecture, weights, {**settings, **options})
     if not timm.is_model(model):
         near = timm.list_models(f"*{model.split('.')[0].split('_')[-1]}*")[:8]

@@ -5,7 +5,8 @@ Shapes: B images, T = P + h * w tokens (class and register tokens first), D chan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,13 +52,14 @@ class TransformerBackbone(DenseBackbone):
         mlp: run the block's MLP; None = as the variant's paper does.
         position: how the position table is resized, one of ``functional.position.POSITION_MODES``.
         out_indices: blocks whose patch tokens become ``maps``; the last block gives those of the variant.
+        mlp_input_block: the block whose MLP input ``capture=("mlp_input",)`` gives; CLIP-DINOiser reads the third last.
         **kwargs: ``padding``, ``capture``, ``with_global``, ``frozen`` of ``DenseBackbone``.
     """
 
     prefix = 1
     captures = (
         *("q", "k", "v", *PROJECTED, "attention", "input", "input_cls", "tokens", "cls", "prefix"),
-        *("normed", "dense_cls", *ORDINARY, "block_input", "recorded", "cls_logits", "images"),
+        *("normed", "dense_cls", "mlp_input", *ORDINARY, "block_input", "recorded", "cls_logits", "images"),
     )
 
     def __init__(
@@ -69,6 +71,7 @@ class TransformerBackbone(DenseBackbone):
         mlp: bool | None = None,
         position: str = "sclip",
         out_indices: Sequence[int] = (),
+        mlp_input_block: int = -3,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,11 +81,17 @@ class TransformerBackbone(DenseBackbone):
         self.attention_options = dict(attention_options or {})
         self.residual = self.variant.residual if residual is None else residual
         self.mlp = self.variant.mlp if mlp is None else mlp
-        self.position, self.out_indices = position, tuple(out_indices)
+        self.position, self.out_indices, self.mlp_input_block = position, tuple(out_indices), mlp_input_block
 
     def _finish_init(self) -> None:
         """To be called by a subclass once the trunk is in place."""
         count = len(self.blocks())
+        first_replaced = count - self._depth(self.attention_options)
+        if "mlp_input" in self.capture and not -count <= self.mlp_input_block < first_replaced - count:
+            raise ValueError(
+                f"mlp_input_block must count from the end and lie before the replaced blocks: {-count} to "
+                f"{first_replaced - count - 1} for {self.name}, got {self.mlp_input_block}"
+            )
         if any(not -count <= index < count for index in self.out_indices):
             raise ValueError(f"out_indices must name blocks 0 to {count - 1} of {self.name}, got {self.out_indices}")
         self.out_indices = tuple(index % count for index in self.out_indices)
@@ -128,8 +137,9 @@ class TransformerBackbone(DenseBackbone):
 
     def encode(self, images: Tensor, **options) -> DenseFeatures:
         x, grid, rope = self.embed(images)
-        last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {})
-        return self._features(last, maps, images)
+        with self._watch_mlp_input() as seen:
+            last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {})
+        return self._features(last, maps, images, seen)
 
     def rerun_last(self, features: DenseFeatures, **options) -> Tensor:
         """``dense`` (B, C, h, w) of the last block run once more with other options of the variant (ResCLIP).
@@ -149,15 +159,37 @@ class TransformerBackbone(DenseBackbone):
         stream = apply_variant(parts, x, context, tokens, residual=self.residual, mlp=self.mlp)
         return to_map(self.to_text_space(stream[:, self.prefix :]), features.grid)
 
-    def _features(self, last: LastBlock, maps: dict[int, Tensor], images: Tensor) -> DenseFeatures:
+    def _features(
+        self, last: LastBlock, maps: dict[int, Tensor], images: Tensor, seen: Sequence[Tensor] = ()
+    ) -> DenseFeatures:
         grid = last.tokens.grid
+
+        def extra(name: str) -> Tensor:
+            if name == "images":
+                return images
+            return to_map(seen[-1][:, self.prefix :], grid) if name == "mlp_input" else self._field(name, last)
+
         dense = self.to_text_space(last.stream[:, self.prefix :])
         return DenseFeatures(
             dense=None if dense is None else to_map(dense, grid),
             global_embedding=self.pool(self._ordinary(last, self.global_rows())) if self.with_global else None,
             maps=self.collect_maps(maps, last),
-            extras={name: images if name == "images" else self._field(name, last) for name in self.capture},
+            extras={name: extra(name) for name in self.capture},
         )
+
+    @contextmanager
+    def _watch_mlp_input(self) -> Iterator[list[Tensor]]:
+        """Collects what the norm before one block's MLP gives, (B, T, D), where that is asked for."""
+        seen: list[Tensor] = []
+        if "mlp_input" not in self.capture:
+            yield seen
+            return
+        norm = self.parts(self.blocks()[self.mlp_input_block]).mlp_norm
+        handle = norm.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        try:
+            yield seen
+        finally:
+            handle.remove()
 
     def _run_blocks(self, x: Tensor, grid: tuple[int, int], rope, options: dict, maps: dict[int, Tensor]) -> LastBlock:
         blocks = self.blocks()

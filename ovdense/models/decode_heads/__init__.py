@@ -1,5 +1,21 @@
+"""Decode heads: dense features and phrase rows in, patch logits out."""
+
+from ovdense.models.decode_heads.clip_dinoiser_head import CLIPDINOiserHead
+from ovdense.models.decode_heads.found_head import FOUNDHead
+from ovdense.models.decode_heads.linear_probe_head import LinearProbeHead
+from ovdense.models.decode_heads.maskclip_head import MaskCLIPHead
+from ovdense.models.decode_heads.pixel_text_head import PixelTextHead
 from ovdense.models.decode_heads.resclip_head import ResCLIPHead
 from ovdense.models.decode_heads.talk2dino_head import Talk2DINOHead
 from ovdense.models.decode_heads.thing_stuff_head import ThingStuffHead
 
-__all__ = ["LinearProbeHead", "MaskCLIPHead", "PixelTextHead", "ResCLIPHead", "Talk2DINOHead", "ThingStuffHead"]
+__all__ = [
+    "CLIPDINOiserHead",
+    "FOUNDHead",
+    "LinearProbeHead",
+    "MaskCLIPHead",
+    "PixelTextHead",
+    "ResCLIPHead",
+    "Talk2DINOHead",
+    "ThingStuffHead",
+]

@@ -138,8 +138,12 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             raise TypeError(
                 f"a head with a loss, such as LinearProbeHead, can be trained, got {type(self.decode_head).__name__}"
             )
-        rows = self.class_embeddings.rows if self.decode_head.uses_text else None
-        return add_prefix(self.decode_head.loss(self.extract_feat(inputs), rows, data_samples), "decode")
+        teaching = {}
+        if getattr(self.decode_head, "learns_from_images", False):  # its teachers see the pictures; no names are needed
+            rows, teaching = None, dict(images=inputs, backbone=self.backbone)
+        else:
+            rows = self.class_embeddings.rows if self.decode_head.uses_text else None
+        return add_prefix(self.decode_head.loss(self.extract_feat(inputs), rows, data_samples, **teaching), "decode")
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
         """Patch logits (B,S,h,w) of whole images."""

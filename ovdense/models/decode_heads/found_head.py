@@ -1,0 +1,103 @@
+"""FOUND: objects as what is not background, on self-supervised keys (arXiv 2212.07834)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ovdense.functional.affinity import background_from_seed
+from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
+from ovdense.registry import MODELS
+from ovdense.structures import DenseFeatures
+
+PREFIXES = ("decoder.", "decode_head.")
+
+
+@MODELS.register_module()
+class FOUNDHead(BaseModule):
+    """Keys (B,D,h,w) of a DINO -> 1 x 1 convolution -> logits (B,2,h,w) of background and object.
+
+    Two closed classes, background 0 and object 1: alone it is a saliency model, in ``foreground`` a teacher. The
+    backbone has to capture ``k``, and ``attention`` for the discovery: ``backbone=dict(capture=("k", "attention"))``.
+
+    Args:
+        in_channels: D, 384 for a ViT-S; the decoder then has 385 parameters.
+        source: ``decoder``, or ``discovery``: the background that grows from the least attended patch, the paper's
+            first stage, which needs no weights.
+        threshold: cosine of the discovery.
+        pretrained: weight file of the decoder, official (``decoder_weights.pt``) or one of ours.
+    """
+
+    uses_text = False
+    gives_probability = False
+    num_classes = 2
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 384,
+        source: str = "decoder",
+        threshold: float = 0.3,
+        pretrained: str | Path | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if source not in ("decoder", "discovery"):
+            raise ValueError(f"source of FOUNDHead is 'decoder' or 'discovery', got {source!r}")
+        self.source, self.threshold = source, threshold
+        self.decoder = nn.Conv2d(in_channels, 1, 1)
+        if pretrained is not None:
+            load_strictly(self.decoder, decoder_weights(pretrained), f"{pretrained} for FOUNDHead")
+
+    def forward(self, features: DenseFeatures, rows: Tensor | None = None) -> Tensor:
+        """Patch logits (B,2,h,w), whose softmax is (1 - p, p) of the objectness p; ``rows`` is not used."""
+        logits = self.object_logits(features)
+        return torch.cat([torch.zeros_like(logits), logits], dim=1)
+
+    def foreground(self, features: DenseFeatures) -> Tensor:
+        """Objectness (B,1,h,w) in [0, 1]."""
+        return self.object_logits(features).sigmoid()
+
+    def object_logits(self, features: DenseFeatures) -> Tensor:
+        """(B,1,h,w); of the discovery plus and minus 10."""
+        if self.source == "discovery":
+            return torch.where(self.background(features), -10.0, 10.0)[:, None]
+        keys = captured(features, "k")
+        if keys.shape[1] != self.decoder.in_channels:
+            raise ValueError(f"FOUNDHead was built for in_channels={self.decoder.in_channels}, got {keys.shape[1]}")
+        return self.decoder(keys)
+
+    def background(self, features: DenseFeatures) -> Tensor:
+        """(B,h,w) bool, true on the background that the discovery finds."""
+        keys = captured(features, "k")
+        grid = tuple(keys.shape[-2:])
+        attention = captured(features, "attention")[:, :, 0, -grid[0] * grid[1] :].unflatten(2, grid)
+        return background_from_seed(keys, attention, self.threshold)
+
+    def loss(self, features: DenseFeatures, rows: Tensor | None, data_samples: list) -> dict[str, Tensor]:
+        """The decoder learns the discovery (the paper's loss of stage 1, without its bilateral solver)."""
+        target = (~self.background(features)).float()[:, None]
+        return dict(loss_objectness=F.binary_cross_entropy_with_logits(self.decoder(captured(features, "k")), target))
+
+
+def captured(features: DenseFeatures, name: str) -> Tensor:
+    """One of the backbone's extras; ValueError says how to get it."""
+    if name not in features.extras:
+        raise ValueError(
+            f"FOUNDHead needs {name!r}: set backbone=dict(capture=('k', 'attention')) of a DINOBackbone; the backbone "
+            f"gave {sorted(features.extras) or 'no extras'}"
+        )
+    return features.extras[name]
+
+
+def decoder_weights(path: str | Path) -> dict[str, Tensor]:
+    """``weight`` and ``bias`` of a FOUND decoder, from the official file or a checkpoint of ours."""
+    tensors = read_state_dict(path)
+    for prefix in (*PREFIXES, *PREFIXES):  # ours has both
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
