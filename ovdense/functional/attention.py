@@ -79,7 +79,7 @@ class AttentionVariant:
 ATTENTION_VARIANTS: dict[str, AttentionVariant] = {}
 
 
-def attention_variant(name: str, *, residual: bool, mlp: bool, **traits):
+def attention_variant(name: str, *, residual: bool, mlp: bool, **traits: object):
     """Decorator that puts a function into ``ATTENTION_VARIANTS``; ``traits`` are the other fields of the variant."""
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -1,6 +1,7 @@
 """CLIPViT against the official outputs of six methods, and its own promises."""
 
 import json
+import sys
 from pathlib import Path
 
 import open_clip
@@ -11,6 +12,9 @@ from safetensors.torch import load_file
 from ovdense.functional.attention import ATTENTION_VARIANTS
 from ovdense.models.backbones import CLIPViT
 from ovdense.registry import MODELS
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "conformance"))
+from official_cases import Case
 
 pytestmark = pytest.mark.filterwarnings("ignore:no pretrained weights")
 OFFICIAL = Path(__file__).parents[2] / "data" / "official"
@@ -26,7 +30,8 @@ def tiny(*, layers=3, quick_gelu=True, **vision):
 def case(name, **options):
     """A backbone with the weights of an official case, and the case's tensors."""
     vit = json.loads((OFFICIAL / name / "meta.json").read_text())["vit"]
-    backbone = CLIPViT(model=tiny(layers=vit["layers"]), pretrained=OFFICIAL / name / "weights.safetensors", **options)
+    weights = Case(OFFICIAL / name).own_weights
+    backbone = CLIPViT(model=tiny(layers=vit["layers"]), pretrained=weights, **options)
     return backbone, load_file(OFFICIAL / name / "io.safetensors")
 
 
