@@ -3,6 +3,7 @@
 from ovdense.models.decode_heads.clip_dinoiser_head import CLIPDINOiserHead
 from ovdense.models.decode_heads.found_head import FOUNDHead
 from ovdense.models.decode_heads.linear_probe_head import LinearProbeHead
+from ovdense.models.decode_heads.lposs_head import LPOSSHead
 from ovdense.models.decode_heads.maskclip_head import MaskCLIPHead
 from ovdense.models.decode_heads.pixel_text_head import PixelTextHead
 from ovdense.models.decode_heads.resclip_head import ResCLIPHead
@@ -12,6 +13,7 @@ from ovdense.models.decode_heads.thing_stuff_head import ThingStuffHead
 __all__ = [
     "CLIPDINOiserHead",
     "FOUNDHead",
+    "LPOSSHead",
     "LinearProbeHead",
     "MaskCLIPHead",
     "PixelTextHead",

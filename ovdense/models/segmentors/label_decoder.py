@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ovdense.functional.background import background_by_threshold, classes_by_area
+from ovdense.functional.label_propagation import undominated
 from ovdense.functional.online_argmax import OnlineArgmax, class_chunks
 from ovdense.functional.resample import AxisMatrix, apply_separable
 from ovdense.functional.similarity import synonym_max
@@ -52,6 +53,7 @@ class WindowLogits:
         class_index: (S,) class of each phrase.
         refine: takes (s,H,W) maps of some phrases and returns them refined, at any size that it likes.
         contenders_only: refine no classes but those that win a grid cell, where no probability is asked for.
+        undominated_only: refine no classes that lie below one other class on the whole grid, likewise.
     """
 
     grids: Tensor
@@ -60,6 +62,7 @@ class WindowLogits:
     class_index: Tensor
     refine: Callable[[Tensor], Tensor] | None = None
     contenders_only: bool = False
+    undominated_only: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -112,8 +115,11 @@ def _running_winners(
 ) -> tuple[Tensor, Tensor | None]:
     """The same, block of lines by block of lines and chunk of classes by chunk of classes."""
     phrases = torch.arange(len(logits.class_index), device=logits.class_index.device)
-    if logits.contenders_only and logits.refine is not None and not wants_prob:
-        phrases = _contenders(logits, allowed)
+    if logits.refine is not None and not wants_prob:
+        if logits.contenders_only:
+            phrases = _contenders(logits, allowed)
+        elif logits.undominated_only:
+            phrases = _undominated(logits, allowed)
     chunks = [
         phrases[chunk.to(phrases.device)].to(logits.grids.device)
         for chunk in class_chunks(logits.class_index[phrases].cpu(), CLASSES_AT_ONCE)
@@ -139,6 +145,15 @@ def _contenders(logits: WindowLogits, allowed: Tensor | None) -> Tensor:
         grids = grids.masked_fill(~allowed.to(grids.device)[index][:, None, None], -torch.inf)
     winners = index[grids.argmax(0)].unique()
     return torch.isin(index, winners).nonzero()[:, 0].to(logits.class_index.device)
+
+
+def _undominated(logits: WindowLogits, allowed: Tensor | None) -> Tensor:
+    """Phrases (s,) that can still win after a refinement that keeps the order of maps, of ``allowed`` (K,) classes."""
+    phrases = torch.arange(len(logits.class_index), device=logits.class_index.device)
+    if allowed is not None:
+        phrases = phrases[allowed.to(phrases.device)[logits.class_index]]
+    kept = undominated(logits.grids[phrases.to(logits.grids.device)].flatten(1))
+    return phrases[kept.to(phrases.device)]
 
 
 def class_logits(logits: WindowLogits, rules: LabelRules) -> Tensor:

@@ -6,6 +6,7 @@ Shapes: B images of one size, S phrases, K classes, C channels of the text space
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from mmengine.structures import PixelData
@@ -20,7 +21,7 @@ from ovdense.functional.windows import stack_windows
 from ovdense.models.open_vocabulary import OpenVocabularyMixin
 from ovdense.models.segmentors.encoded_images import EncodedImages, encode_windows
 from ovdense.models.segmentors.frozen_checkpoint import slim_checkpoints
-from ovdense.models.segmentors.geometry import axis_matrix, guide_image
+from ovdense.models.segmentors.geometry import Axis, axis_matrix, guide_image
 from ovdense.models.segmentors.label_decoder import LabelRules, WindowLogits, class_logits, decode_labels, label_dtype
 from ovdense.models.segmentors.refinement import build_refinement
 from ovdense.models.segmentors.small_regions import drop_small_regions
@@ -174,6 +175,9 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         else:
             grids = self.decode_head(encoded.features)
             class_index = torch.arange(grids.shape[1], device=grids.device)
+        size = tuple(axis.out for axis in axes)
+        if getattr(self.refine, "of_input_size", False):  # the refinement itself goes on to the original size
+            axes = tuple(replace(axis, out=axis.valid) for axis in axes)
         if self.test_cfg.contrast:
             grids = grids - self.test_cfg.contrast * grids.mean((0, 2, 3), keepdim=True)
         rows, cols = (
@@ -182,9 +186,17 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             )
             for axis in axes
         )
-        refine = None if self.refine is None else self.refine.bind(guide_image(encoded.images, axes))
-        contenders_only = getattr(self.refine, "contenders_only", False)
-        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, contenders_only)
+        refine = None if self.refine is None else self._bind_refinement(encoded, axes, size)
+        narrow = [getattr(self.refine, name, False) for name in ("contenders_only", "undominated_only")]
+        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, *narrow)
+
+    def _bind_refinement(self, encoded: EncodedImages, axes: tuple[Axis, Axis], size: tuple[int, int]):
+        """The refinement, given the picture of one encoded image: normalised, or as RGB in 0..1 at the input's size."""
+        guide = guide_image(encoded.images, axes)
+        if not getattr(self.refine, "of_input_size", False):
+            return self.refine.bind(guide)
+        mean, std = (guide.new_tensor(x)[:, None, None] for x in (self.backbone.image_mean, self.backbone.image_std))
+        return self.refine.bind((guide * std + mean).clamp(0, 1), size)
 
     def label_rules(self) -> LabelRules:
         """How this model and vocabulary make labels of logits."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from ovdense.functional.guided_filter import guided_filter
+from ovdense.functional.label_propagation import PixelGraph, lposs_colours
 from ovdense.functional.pamr import pamr_affinity, propagate
 
 
@@ -72,7 +74,48 @@ class GuidedFilter:
         return refine
 
 
-REFINEMENTS = {"GuidedFilter": GuidedFilter, "PAMR": PAMR}
+class PixelPropagation:
+    """Label propagation over pixels, the second step of LPOSS+ (arXiv 2503.19777): on the maps of the input's size,
+    guided by its colours; the result is resized to the original size. ``1 - alpha`` times the official result.
+
+    Args:
+        radius: of the neighbourhood; 6 pixels of the input are the 13 x 13 of the paper.
+        tau: difference of colours at which a weight falls to 1/e, in Lab with L / 100, a / 128, b / 128.
+        alpha, num_iter, tol: as in ``LPOSSHead``.
+        undominated_only: leave out classes that lie below one other class on the whole grid, where no probability is
+            asked for: with the system solved they win no pixel. False works on all of them.
+    """
+
+    of_input_size = True
+
+    def __init__(
+        self,
+        *,
+        radius: int = 6,
+        tau: float = 0.01,
+        alpha: float = 0.95,
+        num_iter: int = 10,
+        tol: float = 1e-6,
+        undominated_only: bool = True,
+    ) -> None:
+        self.graph = dict(radius=radius, tau=tau)
+        self.solver = dict(alpha=alpha, num_iter=num_iter, tol=tol)
+        self.undominated_only = undominated_only
+
+    def bind(self, picture: Tensor, size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+        """The refinement (s,h,w) -> (s,*size) of maps by the picture (1,3,h,w) in RGB, 0..1, of the input's size."""
+        graph = PixelGraph(lposs_colours(picture[0].float()), **self.graph)
+
+        def refine(maps: Tensor) -> Tensor:
+            solved = graph.propagate(maps.float(), **self.solver) * (1 - self.solver["alpha"])
+            if tuple(solved.shape[-2:]) == size:
+                return solved
+            return F.interpolate(solved[None], size=size, mode="bilinear", align_corners=False)[0]
+
+        return refine
+
+
+REFINEMENTS = {"GuidedFilter": GuidedFilter, "PAMR": PAMR, "PixelPropagation": PixelPropagation}
 
 
 def build_refinement(config: dict | None):
