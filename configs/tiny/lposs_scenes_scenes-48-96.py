@@ -1,4 +1,5 @@
-# LPOSS (arXiv 2503.19777) on generated scenes: the tiny CLIP and its self-supervised companion.
+# LPOSS (arXiv 2503.19777) on generated scenes: the tiny CLIP and its self-supervised companion, which sees pictures
+# doubled. Fewer neighbours of a picture of 96 pixels, a decay to its scale, and an exponent to the companion's cosines.
 _base_ = [
     '../_base_/models/clip_seg.py',
     '../_base_/backbones/scenes.py',
@@ -14,4 +15,4 @@ model = dict(
         companion_scale=2,
         **_base_.clip),
     text_encoder=_base_.clip,
-    decode_head=dict(type='LPOSSHead'))
+    decode_head=dict(type='LPOSSHead', neighbours=100, gamma=10.0, sigma=0.05))
