@@ -191,6 +191,26 @@ def test_a_probability_hears_every_class():
     torch.testing.assert_close(sample.seg_prob.data[0], expected)
 
 
+@pytest.mark.parametrize("plus", [False, True], ids=["patches", "pixels"])
+def test_padding_and_mirroring_are_undone(plus):
+    """Rows and columns that a batch was padded with are no part of the result, and neither is a flip."""
+    model = segmentor(plus, mode=dict(mode="slide", crop_size=16, stride=16))
+    image = pictures((48, 64), 1)
+    padded = F.pad(image.flip(-1), (0, 16, 0, 32))
+    meta = dict(ori_shape=(50, 61), img_padding_size=(0, 16, 0, 32), flip=True, flip_direction="horizontal")
+    (sample,) = model.decode(model.encode(padded, [meta]))
+    assert sample.seg_logits.data.shape == (5, 50, 61)
+    guides = []
+    if plus:
+        bind = model.refine.bind
+        model.refine.bind = lambda picture, size: guides.append((picture, size)) or bind(picture, size)
+        model.window_logits(model.encode(padded, [meta])[0])
+        (picture, size), backbone = guides[0], model.backbone
+        mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (backbone.image_mean, backbone.image_std))
+        torch.testing.assert_close(picture, (image * std + mean).clamp(0, 1))
+        assert size == (50, 61)
+
+
 def test_the_backbone_says_where_its_cells_lie():
     """Two windows of each of two pictures; the second begins at pixel 40."""
     model = segmentor()
