@@ -84,7 +84,8 @@ class CompanionBackbone(DenseBackbone):
         if tuple(dense.shape[-2:]) != grid:
             dense = F.interpolate(dense, size=grid, mode="bilinear", align_corners=False)
         if origins is None:
-            origins, picture = images.new_zeros(len(images), 2), torch.arange(len(images), device=images.device)
+            origins = torch.zeros(len(images), 2, device=images.device)
+            picture = torch.arange(len(images), device=images.device)
         positions = cell_centres(grid, self.stride).to(origins) + origins[:, :, None, None]
         return replace(features, dense=dense, extras=dict(companion=beside, positions=positions, picture=picture))
 
