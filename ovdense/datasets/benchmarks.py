@@ -1,4 +1,4 @@
-"""The eight benchmarks of open-vocabulary segmentation in their official folders, and what to say when they are missing.
+"""The eight benchmarks of open-vocabulary segmentation in their official folders, and what to say without them.
 
 Classes and colours are mmseg's; label 255 is ignored everywhere. mmseg's own classes stop with a bare assertion or an
 empty list where a folder is not there, and have no VOC without background and no COCO-Object.

@@ -3,7 +3,7 @@
     python tools/dataset_converters/coco_object.py data/coco_stuff164k [--splits val2017] [--out FOLDER]
 
 Reads ``annotations/SPLIT/<id>.png`` (COCO ids minus one, 255 unlabelled) and writes beside them, or under
-``FOLDER/annotations/SPLIT``, ``<id>_instanceTrainIds.png``: 0 background, 1 to 80 the things, in the order of their ids.
+``FOLDER/annotations/SPLIT``, ``<id>_instanceTrainIds.png``: 0 background, 1 to 80 the things by id.
 Stuff and unlabelled pixels are background, as in GroupViT and TCL. What is there already is left alone.
 """
 
