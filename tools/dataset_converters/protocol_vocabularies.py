@@ -1,8 +1,8 @@
 """Class names as each repository of the training-free methods writes them: which words are prompted moves the score.
 
-Classes and their order stay those of the datasets; only the phrases differ. Read from the ``cls_*.txt`` and
-dataset classes of wangf3014/SCLIP (NACLIP, SC-CLIP and ResCLIP take the same lists), mc-lan/ClearCLIP, mc-lan/ProxyCLIP,
-zdk258/CorrCLIP, wysoczanska/clip_dinoiser (after TCL and GroupViT), vladan-stojnic/LPOSS. ``make_vocabularies.py``
+Classes and their order stay those of the datasets; only the phrases differ. Read from the ``cls_*.txt`` and dataset
+classes of wangf3014/SCLIP (NACLIP, SC-CLIP and ResCLIP take the same lists), mc-lan/ClearCLIP, mc-lan/ProxyCLIP,
+zdk258/CorrCLIP, wysoczanska/clip_dinoiser (after TCL and GroupViT) and vladan-stojnic/LPOSS. ``make_vocabularies.py``
 writes them.
 """
 
