@@ -1,13 +1,3 @@
-# ClearCLIP (arXiv 2407.12442) on ADE20K: short side 448, windows of 448, stride 224.
-_base_ = [
-    '../_base_/models/clip_seg.py',
-    '../_base_/backbones/vit-l14_openai.py',
-    '../_base_/vocabularies/ade20k-150.py',
-    '../_base_/datasets/ade20k_ov.py',
-    '../_base_/default_runtime_seg.py',
-]
-model = dict(
-    backbone=dict(attention='qq', padding='center', **_base_.clip),
-    text_encoder=_base_.clip,
-    vocabulary=_base_.vocabulary,
-    test_cfg=dict(mode='slide', crop_size=448, stride=224, logit_scale=50))
+# ClearCLIP on ADE20K.
+_base_ = ['./_base_/clearclip_vit-l14.py', '../_base_/protocols/clearclip_ade20k.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,14 +1,3 @@
-# MaskCLIP (arXiv 2112.01071) on ADE20K: short side 448, windows of 448, stride 224.
-_base_ = [
-    '../_base_/models/clip_seg.py',
-    '../_base_/backbones/vit-l14_openai.py',
-    '../_base_/vocabularies/ade20k-150.py',
-    '../_base_/datasets/ade20k_ov.py',
-    '../_base_/default_runtime_seg.py',
-]
-model = dict(
-    backbone=dict(attention='value', position='mmseg', **_base_.clip),
-    text_encoder=_base_.clip,
-    vocabulary=_base_.vocabulary,
-    decode_head=dict(type='MaskCLIPHead'),
-    test_cfg=dict(mode='slide', crop_size=448, stride=224, logit_scale=100))
+# MaskCLIP on ADE20K.
+_base_ = ['./_base_/maskclip_vit-l14.py', '../_base_/protocols/tcl_ade20k.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,3 +1,3 @@
-# With PAMR, the official default: 10 iterations on the maps of original size; minutes an image on a CPU.
+# With PAMR, the official default: 10 iterations on the maps of original size; minutes a picture on a CPU.
 _base_ = './naclip_vit-b16_ade20k-150-336.py'
 model = dict(refine=dict(type='PAMR', num_iter=10, dilations=(8, 16)))

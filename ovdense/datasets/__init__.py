@@ -1,8 +1,32 @@
 """Datasets and pipeline transforms."""
 
 from ovdense.datasets import transforms
+from ovdense.datasets.benchmarks import (
+    ADE20K150Dataset,
+    Cityscapes19Dataset,
+    COCOObjectDataset,
+    COCOStuff164kDataset,
+    Context59Dataset,
+    Context60Dataset,
+    VOC20Dataset,
+    VOC21Dataset,
+)
 from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.scenes import ScenesDetDataset, ScenesSegDataset
 
-__all__ = ["CamVidDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesSegDataset", "transforms"]
+__all__ = [
+    "ADE20K150Dataset",
+    "COCOObjectDataset",
+    "COCOStuff164kDataset",
+    "CamVidDataset",
+    "Cityscapes19Dataset",
+    "Context59Dataset",
+    "Context60Dataset",
+    "FolderSegDataset",
+    "ScenesDetDataset",
+    "ScenesSegDataset",
+    "VOC20Dataset",
+    "VOC21Dataset",
+    "transforms",
+]

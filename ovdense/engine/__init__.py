@@ -3,6 +3,7 @@
 from ovdense.engine.any_device_runner import AnyDeviceRunner
 from ovdense.engine.feature_cache import FeatureCache, FeatureCacheHook
 from ovdense.engine.overlay_hook import OverlayHook
+from ovdense.engine.protocol_hook import ProtocolHook
 from ovdense.engine.vocabulary_hook import VocabularyHook
 
-__all__ = ["AnyDeviceRunner", "FeatureCache", "FeatureCacheHook", "OverlayHook", "VocabularyHook"]
+__all__ = ["AnyDeviceRunner", "FeatureCache", "FeatureCacheHook", "OverlayHook", "ProtocolHook", "VocabularyHook"]

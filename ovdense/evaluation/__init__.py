@@ -3,5 +3,14 @@
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
 from ovdense.evaluation.panoptic_quality import PanopticQuality
+from ovdense.evaluation.protocol import Protocol, describe_protocol
 
-__all__ = ["GroupedCocoMetric", "PanopticQuality", "chance_ap50", "chance_miou", "chance_pq"]
+__all__ = [
+    "GroupedCocoMetric",
+    "PanopticQuality",
+    "Protocol",
+    "chance_ap50",
+    "chance_miou",
+    "chance_pq",
+    "describe_protocol",
+]

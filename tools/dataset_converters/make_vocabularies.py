@@ -18,6 +18,7 @@ import ovdense
 import mmdet.datasets as mmdet_datasets
 import mmseg.datasets as mmseg_datasets
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+from protocol_vocabularies import protocol_vocabularies
 
 from ovdense.datasets.scenes.shapes import composition_names
 from ovdense.datasets.scenes.sprites import load_atlas
@@ -249,7 +250,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=OUT)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for name, content in {**vocabularies(), **scenes_vocabularies()}.items():
+    shipped = vocabularies()
+    shipped.update(protocol_vocabularies(shipped, BACKGROUND))
+    for name, content in {**shipped, **scenes_vocabularies()}.items():
         path = args.out / f"{name}.json"
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -1,0 +1,3 @@
+_base_ = ['./clearclip.py', '../datasets/coco-stuff_448.py']
+protocol = dict(
+    vocabulary=dict(source='coco-stuff-sclip-171'))

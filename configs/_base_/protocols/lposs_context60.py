@@ -1,0 +1,3 @@
+# LPOSS (github.com/vladan-stojnic/LPOSS, segmentation/): TCL's protocol, background by names.
+_base_ = './tcl_context60.py'
+protocol = dict(name='lposs')

@@ -1,0 +1,3 @@
+# LPOSS (github.com/vladan-stojnic/LPOSS, segmentation/): TCL's protocol, background by names.
+_base_ = './tcl_voc20.py'
+protocol = dict(name='lposs')

@@ -1,0 +1,3 @@
+_base_ = ['./scclip.py', '../datasets/coco-stuff_336.py']
+protocol = dict(
+    vocabulary=dict(source='coco-stuff-sclip-171'))

@@ -1,0 +1,4 @@
+_base_ = ['./sclip.py', '../datasets/coco-object_336.py']
+protocol = dict(
+    vocabulary=dict(source='coco-object-sclip-81'),
+    test_cfg=dict(logit_scale=50, prob_threshold=0.1))

@@ -1,0 +1,3 @@
+_base_ = ['./sclip.py', '../datasets/context59_336.py']
+protocol = dict(
+    vocabulary=dict(source='pascal-context-sclip-59'))

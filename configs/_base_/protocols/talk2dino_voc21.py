@@ -1,0 +1,3 @@
+# Talk2DINO (github.com/lorebianchi98/Talk2DINO): TCL's protocol with 7 templates.
+_base_ = './tcl_voc21.py'
+protocol = dict(name='talk2dino', vocabulary=dict(templates='simple-7'))

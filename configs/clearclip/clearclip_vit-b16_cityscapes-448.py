@@ -1,0 +1,3 @@
+# ClearCLIP on Cityscapes.
+_base_ = ['./_base_/clearclip_vit-b16.py', '../_base_/protocols/clearclip_cityscapes.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

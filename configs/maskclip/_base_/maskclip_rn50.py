@@ -1,0 +1,10 @@
+# MaskCLIP (arXiv 2112.01071) on RN50.
+_base_ = [
+    '../../_base_/models/clip_seg.py',
+    '../../_base_/backbones/rn50_openai.py',
+    '../../_base_/default_runtime_seg.py',
+]
+model = dict(
+    backbone=dict(attention='value', **_base_.clip),
+    text_encoder=_base_.clip,
+    decode_head=dict(type='MaskCLIPHead'))

@@ -1,0 +1,3 @@
+# MaskCLIP on COCO-Object.
+_base_ = ['./_base_/maskclip_vit-l14.py', '../_base_/protocols/tcl_coco-object.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,0 +1,9 @@
+# NACLIP (arXiv 2404.08181) on ViT-L/14.
+_base_ = [
+    '../../_base_/models/clip_seg.py',
+    '../../_base_/backbones/vit-l14_openai.py',
+    '../../_base_/default_runtime_seg.py',
+]
+model = dict(
+    backbone=dict(attention='kk+gaussian', attention_options=dict(std=5.0), **_base_.clip),
+    text_encoder=_base_.clip)

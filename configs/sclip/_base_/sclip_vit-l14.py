@@ -1,0 +1,9 @@
+# SCLIP (arXiv 2312.01597) on ViT-L/14.
+_base_ = [
+    '../../_base_/models/clip_seg.py',
+    '../../_base_/backbones/vit-l14_openai.py',
+    '../../_base_/default_runtime_seg.py',
+]
+model = dict(
+    backbone=dict(attention='qq+kk', **_base_.clip),
+    text_encoder=_base_.clip)

@@ -1,0 +1,3 @@
+# SCLIP on PASCAL VOC without background.
+_base_ = ['./_base_/sclip_vit-l14.py', '../_base_/protocols/sclip_voc20.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,0 +1,3 @@
+# SCLIP on PASCAL VOC with background.
+_base_ = ['./_base_/sclip_vit-l14.py', '../_base_/protocols/sclip_voc21.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)
