@@ -10,11 +10,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovdense.functional.affinity import background_from_seed
-from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
+from ovdense.models.decode_heads.weights import load_head
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
-
-PREFIXES = ("decoder.", "decode_head.")
 
 
 @MODELS.register_module()
@@ -29,7 +27,9 @@ class FOUNDHead(BaseModule):
         source: ``decoder``, or ``discovery``: the background that grows from the least attended patch, the paper's
             first stage, which needs no weights.
         threshold: cosine of the discovery.
-        pretrained: weight file of the decoder, official (``decoder_weights.pt``) or one of ours.
+        seed: patch that the discovery starts from, see ``background_from_seed``.
+        pretrained: weights of the decoder: the official ``decoder_weights.pt``, a checkpoint of ours, or the name of an
+            embedded head, ``scenes_found``.
     """
 
     uses_text = False
@@ -42,16 +42,17 @@ class FOUNDHead(BaseModule):
         in_channels: int = 384,
         source: str = "decoder",
         threshold: float = 0.3,
+        seed: str = "least",
         pretrained: str | Path | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if source not in ("decoder", "discovery"):
             raise ValueError(f"source of FOUNDHead is 'decoder' or 'discovery', got {source!r}")
-        self.source, self.threshold = source, threshold
+        self.source, self.threshold, self.seed = source, threshold, seed
         self.decoder = nn.Conv2d(in_channels, 1, 1)
         if pretrained is not None:
-            load_strictly(self.decoder, decoder_weights(pretrained), f"{pretrained} for FOUNDHead")
+            load_head(self, pretrained, inner="decoder.")
 
     def forward(self, features: DenseFeatures, rows: Tensor | None = None) -> Tensor:
         """Patch logits (B,2,h,w), whose softmax is (1 - p, p) of the objectness p; ``rows`` is not used."""
@@ -76,7 +77,7 @@ class FOUNDHead(BaseModule):
         keys = captured(features, "k")
         grid = tuple(keys.shape[-2:])
         attention = captured(features, "attention")[:, :, 0, -grid[0] * grid[1] :].unflatten(2, grid)
-        return background_from_seed(keys, attention, self.threshold)
+        return background_from_seed(keys, attention, self.threshold, self.seed)
 
     def loss(self, features: DenseFeatures, rows: Tensor | None, data_samples: list) -> dict[str, Tensor]:
         """The decoder learns the discovery (the paper's loss of stage 1, without its bilateral solver)."""
@@ -92,12 +93,3 @@ def captured(features: DenseFeatures, name: str) -> Tensor:
             f"gave {sorted(features.extras) or 'no extras'}"
         )
     return features.extras[name]
-
-
-def decoder_weights(path: str | Path) -> dict[str, Tensor]:
-    """``weight`` and ``bias`` of a FOUND decoder, from the official file or a checkpoint of ours."""
-    tensors = read_state_dict(path)
-    for prefix in (*PREFIXES, *PREFIXES):  # ours has both
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
