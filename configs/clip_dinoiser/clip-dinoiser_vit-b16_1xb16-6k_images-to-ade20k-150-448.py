@@ -6,5 +6,5 @@ _base_ = [
 ]
 model = dict(vocabulary=_base_.vocabulary)
 train_cfg = dict(val_interval=6300)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')

@@ -12,25 +12,30 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
 PREFIX = "decode_head."
 
 
-def load_head(head: nn.Module, source: str | Path, inner: str = "") -> None:
-    """Loads a head from a file or the name of an embedded model; every name and shape must fit.
+def load_head(module: nn.Module, source: str | Path, *prefixes: str) -> None:
+    """Loads a head, or a part of it, from a file or the name of an embedded model; names and shapes must all fit.
 
     Args:
-        inner: prefix that official files leave out before every name.
+        prefixes: taken off the names, like ``decode_head.``, where all of them have it.
 
     Raises:
         FileNotFoundError: neither a file nor an embedded model.
         ValueError: weights that are missing, unexpected or of another shape.
     """
-    load_strictly(head, head_weights(source, inner), f"{source} for {type(head).__name__}")
+    load_strictly(module, head_weights(source, *prefixes), f"{source} for {type(module).__name__}")
 
 
-def head_weights(source: str | Path, inner: str = "") -> dict[str, Tensor]:
-    """A head's weights by the head's own names; ``decode_head.`` before them is taken off."""
+def head_weights(source: str | Path, *prefixes: str) -> dict[str, Tensor]:
+    """A head's weights under its own names."""
     embedded = ASSETS / str(source) / "model.safetensors"
-    tensors = read_state_dict(embedded if embedded.is_file() else source)
-    if tensors and all(name.startswith(PREFIX) for name in tensors):
-        tensors = {name.removeprefix(PREFIX): value for name, value in tensors.items()}
-    if inner and not any(name.startswith(inner) for name in tensors):
-        tensors = {inner + name: value for name, value in tensors.items()}
+    path = embedded if embedded.is_file() else Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no head weights {source}: tools/model_converters/import_heads.py makes them of official files and of "
+            "checkpoints of a training"
+        )
+    tensors = read_state_dict(path)
+    for prefix in (PREFIX, *prefixes):
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return {name: value.float() for name, value in tensors.items()}

@@ -19,16 +19,15 @@ model = dict(
         kernel_size=7,
         gamma=0.6,
         sharpness=10.0,
-        correspondence_teacher=dict(backbone=companion, feature='maps', threshold=0.7, scale=2),
+        correspondence_teacher=dict(backbone=companion, feature='maps', threshold=0.65),
         objectness_teacher=dict(
-            backbone=companion,
-            head=dict(type='FOUNDHead', in_channels=128, source='discovery', seed='most'),
-            scale=2)),
+            backbone=companion, head=dict(type='FOUNDHead', in_channels=128, source='discovery', seed='most'))),
     test_cfg=dict(_delete_=True, mode='whole'))
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=600)
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=800, val_interval=800)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
     paramwise_cfg=dict(custom_keys=dict(bkg_decoder=dict(lr_mult=10))))
-param_scheduler = [dict(type='MultiStepLR', milestones=[480], gamma=0.1, by_epoch=False)]
+param_scheduler = [dict(type='MultiStepLR', milestones=[640], gamma=0.1, by_epoch=False)]
 randomness = dict(seed=0)
