@@ -13,7 +13,8 @@ from ovdense.datasets.benchmarks import (
 )
 from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.folder import FolderSegDataset
-from ovdense.datasets.scenes import ScenesDetDataset, ScenesSegDataset
+from ovdense.datasets.image_folder import ImageFolderDataset
+from ovdense.datasets.scenes import ScenesDetDataset, ScenesObjectnessDataset, ScenesSegDataset
 
 __all__ = [
     "ADE20K150Dataset",
@@ -24,7 +25,9 @@ __all__ = [
     "Context59Dataset",
     "Context60Dataset",
     "FolderSegDataset",
+    "ImageFolderDataset",
     "ScenesDetDataset",
+    "ScenesObjectnessDataset",
     "ScenesSegDataset",
     "VOC20Dataset",
     "VOC21Dataset",

@@ -41,7 +41,7 @@ def pool_by_affinity(dense: Tensor, affinity: Tensor, threshold: float | None = 
     return pooled.transpose(1, 2).unflatten(2, grid)
 
 
-def background_from_seed(keys: Tensor, attention: Tensor, threshold: float = 0.3) -> Tensor:
+def background_from_seed(keys: Tensor, attention: Tensor, threshold: float = 0.3, seed: str = "least") -> Tensor:
     """Patches that resemble the least attended one, which is taken for background.
 
     FOUND (arXiv 2212.07834), section 3.1: heads weigh the more, the fewer patches they attend to above the mean.
@@ -50,18 +50,23 @@ def background_from_seed(keys: Tensor, attention: Tensor, threshold: float = 0.3
         keys: (B,H*d,h,w) keys of the last block, heads side by side.
         attention: (B,H,h,w) attention of the class token to the patches.
         threshold: cosine with the seed above which a patch is background.
+        seed: ``least``, as the paper, for models whose class token looks at objects; ``most`` for those that look at
+            the background.
 
     Returns:
         (B,h,w) bool, true on the background.
     """
     heads, grid = attention.shape[1], tuple(keys.shape[-2:])
+    if seed not in ("least", "most"):
+        raise ValueError(f"seed is the 'least' or the 'most' attended patch, got {seed!r}")
     if keys.shape[1] % heads or tuple(attention.shape[-2:]) != grid:
         raise ValueError(f"keys {tuple(keys.shape)} and attention {tuple(attention.shape)} differ in heads or grid")
     weight = head_sparsity(attention)
     rows = (keys.unflatten(1, (heads, -1)) * weight[:, :, None, None, None]).flatten(3).flatten(1, 2)
     rows = F.normalize(rows, dim=1)
-    seed = (attention * weight[:, :, None, None]).sum(1).flatten(1).argmin(1)
-    seeds = rows.gather(2, seed[:, None, None].expand(-1, rows.shape[1], 1))
+    attended = (attention * weight[:, :, None, None]).sum(1).flatten(1)
+    place = attended.argmin(1) if seed == "least" else attended.argmax(1)
+    seeds = rows.gather(2, place[:, None, None].expand(-1, rows.shape[1], 1))
     return ((rows * seeds).sum(1) > threshold).unflatten(1, grid)
 
 

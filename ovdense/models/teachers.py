@@ -14,6 +14,7 @@ from ovdense.functional.affinity import cosine_affinity
 from ovdense.models.backbones import DenseBackbone
 from ovdense.models.backbones.proxy import renormalise
 from ovdense.registry import MODELS
+from ovdense.structures import DenseFeatures
 
 
 class Teacher:
@@ -30,36 +31,44 @@ class Teacher:
         self._backbone: DenseBackbone | None = None
         self._head = None
 
-    def features(self, images: Tensor, student: DenseBackbone):
-        """Its features of images (B,3,H,W) that are normalised for the student."""
+    def features(self, images: Tensor, student: DenseBackbone) -> DenseFeatures:
+        """Its features of images (B,3,H,W) that are normalised for the student; no gradient flows through them."""
         if self._backbone is None:
             self._backbone = MODELS.build(dict(self.backbone_config, frozen=True))
-            if self.head_config is not None:
-                self._head = MODELS.build(self.head_config).requires_grad_(False).eval()
         self._backbone.to(images.device)
-        images = renormalise(images, student, self._backbone)
-        if self.scale != 1:
-            images = F.interpolate(images, scale_factor=self.scale, mode="bilinear")
-        return self._backbone(images)
+        with torch.no_grad():
+            images = renormalise(images, student, self._backbone)
+            if self.scale != 1:
+                images = F.interpolate(images, scale_factor=self.scale, mode="bilinear")
+            return self._backbone(images)
 
     @torch.no_grad()
-    def correspondences(
-        self, images: Tensor, student: DenseBackbone, grid: tuple[int, int], *, feature: str, threshold: float
-    ) -> Tensor:
-        """(B,N,N) bool: patches whose features have a cosine of at least ``threshold`` (and above 0)."""
-        features = self.features(images, student)
-        maps = features.maps[-1] if feature == "maps" else features.extras[feature]
-        if tuple(maps.shape[-2:]) != grid:
-            maps = F.interpolate(maps, size=grid, mode="bilinear", antialias=True)
-        cosine = cosine_affinity(maps.float())
-        return (cosine >= threshold) & (cosine > 0)
-
-    @torch.no_grad()
-    def objects(self, images: Tensor, student: DenseBackbone, grid: tuple[int, int], *, antialias: bool) -> Tensor:
+    def objects(self, features: DenseFeatures, grid: tuple[int, int], *, antialias: bool) -> Tensor:
         """(B,1,h,w) bool: objectness above one half, after the map was resized to the student's grid."""
-        features = self.features(images, student)
-        self._head.to(images.device)
-        return resize_objectness(self._head.foreground(features).float(), grid, antialias) > 0.5
+        if self._head is None:
+            self._head = MODELS.build(self.head_config).requires_grad_(False).eval()
+        device = next(iter(features.extras.values())).device
+        return resize_objectness(self._head.to(device).foreground(features).float(), grid, antialias) > 0.5
+
+    def sees_as(self, other: Teacher) -> bool:
+        """True where the features of both are the same."""
+        return self.backbone_config == other.backbone_config and self.scale == other.scale
+
+
+@torch.no_grad()
+def correspondences(features: DenseFeatures, grid: tuple[int, int], *, feature: str, threshold: float) -> Tensor:
+    """(B,N,N) bool: patches whose features have a cosine of at least ``threshold`` (and above 0).
+
+    Args:
+        features: a teacher's.
+        grid: (h, w) of the student.
+        feature: ``maps`` for the last of its maps, or the name of an extra such as ``v``.
+    """
+    maps = features.maps[-1] if feature == "maps" else features.extras[feature]
+    if tuple(maps.shape[-2:]) != grid:
+        maps = F.interpolate(maps, size=grid, mode="bilinear", antialias=True)
+    cosine = cosine_affinity(maps.float())
+    return (cosine >= threshold) & (cosine > 0)
 
 
 def resize_objectness(maps: Tensor, grid: tuple[int, int], antialias: bool) -> Tensor:

@@ -2,6 +2,8 @@
 
 python tools/model_converters/export_scenes_models.py companion CHECKPOINT ovdense/assets/models/scenes_dino
 python tools/model_converters/export_scenes_models.py proposals CHECKPOINT ovdense/assets/models/scenes_proposals
+python tools/model_converters/export_scenes_models.py clip_dinoiser CHECKPOINT ovdense/assets/models/scenes_dinoiser
+python tools/model_converters/export_scenes_models.py found CHECKPOINT ovdense/assets/models/scenes_found
 """
 
 import argparse
@@ -14,7 +16,12 @@ from safetensors.torch import save_file
 import ovdense  # noqa: F401  (first: it repairs missing binaries)
 from ovdense.apis.checkpoints import read_checkpoint
 
-PREFIXES = {"companion": "teacher.trunk.", "proposals": "proposals."}
+PREFIXES = {
+    "companion": "teacher.trunk.",
+    "proposals": "proposals.",
+    "clip_dinoiser": "decode_head.",
+    "found": "decode_head.decoder.",
+}
 TRUNK = dict(
     architecture="vit_tiny_patch16_224",
     model_args=dict(

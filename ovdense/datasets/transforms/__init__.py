@@ -1,7 +1,8 @@
-"""Pipeline transforms: loading pictures and label maps, resizing."""
+"""Pipeline transforms: loading pictures and label maps, resizing, changes of light and sharpness."""
 
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
+from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
 from ovdense.datasets.transforms.resizing import Resize
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "ImageError",
     "LoadImage",
     "LoadLabels",
+    "RandomBlur",
+    "RandomBrightness",
     "Resize",
     "find_images",
     "read_image",

@@ -6,6 +6,7 @@ arXiv 2312.12359. Shapes: B images, D channels of a CLIP token, C channels of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from ovdense.functional.affinity import cosine_affinity, pool_by_affinity
 from ovdense.functional.similarity import pixel_logits
 from ovdense.models.backbones import DenseBackbone
-from ovdense.models.teachers import Teacher
+from ovdense.models.decode_heads.weights import load_head
+from ovdense.models.teachers import Teacher, correspondences
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
 
@@ -39,6 +41,9 @@ class CLIPDINOiserHead(BaseModule):
         official_quirks: in a batch, mark the background where the official code does: its first image takes that of
             the others, in its next classes. Without it each image keeps its own.
         temperature: factor of the cosines in the softmax.
+        pretrained: weights of both convolutions: the official ``last.pt``, a checkpoint of ours, or the name of an
+            embedded head, ``scenes_dinoiser``.
+        sharpness: of the correspondence loss, see ``dinoiser_losses``; None as the official code.
         correspondence_teacher: for training, see ``Teacher``; its ``feature`` is what is compared (``v``, ``k`` or
             ``maps``) and its ``threshold`` the cosine from which patches belong together; default gamma.
         objectness_teacher: for training, see ``Teacher``; its ``antialias`` says how its map reaches the patch grid:
@@ -61,18 +66,23 @@ class CLIPDINOiserHead(BaseModule):
         background_row: int = 0,
         official_quirks: bool = False,
         temperature: float = 100.0,
+        sharpness: float | None = None,
+        pretrained: str | Path | None = None,
         correspondence_teacher: dict | None = None,
         objectness_teacher: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.gamma, self.delta, self.temperature = gamma, delta, temperature
+        self.gamma, self.delta = gamma, delta
+        self.temperature, self.sharpness = temperature, sharpness
         self.apply_found, self.background_row = apply_found, background_row
         self.official_quirks = official_quirks
         self.obj_proj = nn.Conv2d(
             in_channels, proj_channels, kernel_size, padding=kernel_size // 2, padding_mode="replicate"
         )
         self.bkg_decoder = nn.Conv2d(in_channels, 1, 1)
+        if pretrained is not None:
+            load_head(self, pretrained)
         self.teachers = None if correspondence_teacher is None else Teachers(correspondence_teacher, objectness_teacher)
 
     def forward(self, features: DenseFeatures, rows: Tensor) -> Tensor:
@@ -125,7 +135,9 @@ class CLIPDINOiserHead(BaseModule):
         if self.teachers is None:
             raise ValueError("training CLIPDINOiserHead needs correspondence_teacher and objectness_teacher, got none")
         belongs, objects = self.teachers(images, backbone, features.grid, self.gamma)
-        return dinoiser_losses(self.correlations(features), self.object_logits(features), belongs, objects)
+        return dinoiser_losses(
+            self.correlations(features), self.object_logits(features), belongs, objects, self.sharpness
+        )
 
 
 def mark_background(probability: Tensor, background: Tensor, row: int = 0, official_quirks: bool = False) -> Tensor:
@@ -153,16 +165,26 @@ class Teachers:
         self, images: Tensor, student: DenseBackbone, grid: tuple[int, int], gamma: float
     ) -> tuple[Tensor, Tensor]:
         """(B,N,N) bool which patches belong together, (B,1,h,w) bool which show an object."""
+        seen = self.correspondence.features(images, student)
         threshold = gamma if self.threshold is None else self.threshold
-        belongs = self.correspondence.correspondences(images, student, grid, feature=self.feature, threshold=threshold)
-        return belongs, self.objectness.objects(images, student, grid, antialias=self.antialias)
+        belongs = correspondences(seen, grid, feature=self.feature, threshold=threshold)
+        if not self.objectness.sees_as(self.correspondence):
+            seen = self.objectness.features(images, student)
+        return belongs, self.objectness.objects(seen, grid, antialias=self.antialias)
 
 
-def dinoiser_losses(correlations: Tensor, object_logits: Tensor, belongs: Tensor, objects: Tensor) -> dict[str, Tensor]:
-    """Binary cross entropies of correlations (B,N,N), cut at 0 and taken as logits, and of the objectness (B,1,h,w)."""
+def dinoiser_losses(
+    correlations: Tensor, object_logits: Tensor, belongs: Tensor, objects: Tensor, sharpness: float | None = None
+) -> dict[str, Tensor]:
+    """Binary cross entropies of the correlations (B,N,N) and of the objectness (B,1,h,w), eq. 3 and 4.
+
+    The official code takes the cosines, cut at 0, for logits: a pair is never surer than sigmoid(1) = 0.73. With
+    ``sharpness`` the logits are ``sharpness * (cosine - 1/2)``.
+    """
     entropy = F.binary_cross_entropy_with_logits
-    kept = correlations.masked_fill(correlations < 0, 0)
+    cosine = correlations.float()
+    logits = cosine.masked_fill(cosine < 0, 0) if sharpness is None else sharpness * (cosine - 0.5)
     return dict(
-        loss_correspondence=entropy(kept.float(), belongs.float()),
+        loss_correspondence=entropy(logits, belongs.float()),
         loss_objectness=entropy(object_logits.float(), objects.float()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,11 +11,11 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovdense.functional.affinity import background_from_seed
-from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
+from ovdense.models.backbones import DenseBackbone
+from ovdense.models.decode_heads.weights import load_head
+from ovdense.models.mask_refinement import snap_to_edges
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
-
-PREFIXES = ("decoder.", "decode_head.")
 
 
 @MODELS.register_module()
@@ -29,11 +30,17 @@ class FOUNDHead(BaseModule):
         source: ``decoder``, or ``discovery``: the background that grows from the least attended patch, the paper's
             first stage, which needs no weights.
         threshold: cosine of the discovery.
-        pretrained: weight file of the decoder, official (``decoder_weights.pt``) or one of ours.
+        seed: patch that the discovery starts from, see ``background_from_seed``.
+        pretrained: weights of the decoder: the official ``decoder_weights.pt``, a checkpoint of ours, or the name of an
+            embedded head, ``scenes_found``.
+        discovery_steps: steps of training that learn the discovery.
+        edge_weight: of the masks moved to the edges.
+        self_weight: of its own masks after those steps.
     """
 
     uses_text = False
     gives_probability = False
+    learns_from_images = True
     num_classes = 2
 
     def __init__(
@@ -42,16 +49,22 @@ class FOUNDHead(BaseModule):
         in_channels: int = 384,
         source: str = "decoder",
         threshold: float = 0.3,
+        seed: str = "least",
         pretrained: str | Path | None = None,
+        discovery_steps: int = 100,
+        edge_weight: float = 1.5,
+        self_weight: float = 4.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if source not in ("decoder", "discovery"):
             raise ValueError(f"source of FOUNDHead is 'decoder' or 'discovery', got {source!r}")
-        self.source, self.threshold = source, threshold
+        self.source, self.threshold, self.seed = source, threshold, seed
+        self.discovery_steps, self.edge_weight, self.self_weight = discovery_steps, edge_weight, self_weight
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))  # of training, kept by checkpoints
         self.decoder = nn.Conv2d(in_channels, 1, 1)
         if pretrained is not None:
-            load_strictly(self.decoder, decoder_weights(pretrained), f"{pretrained} for FOUNDHead")
+            load_head(self.decoder, pretrained, "decoder.")
 
     def forward(self, features: DenseFeatures, rows: Tensor | None = None) -> Tensor:
         """Patch logits (B,2,h,w), whose softmax is (1 - p, p) of the objectness p; ``rows`` is not used."""
@@ -76,12 +89,41 @@ class FOUNDHead(BaseModule):
         keys = captured(features, "k")
         grid = tuple(keys.shape[-2:])
         attention = captured(features, "attention")[:, :, 0, -grid[0] * grid[1] :].unflatten(2, grid)
-        return background_from_seed(keys, attention, self.threshold)
+        return background_from_seed(keys, attention, self.threshold, self.seed)
 
-    def loss(self, features: DenseFeatures, rows: Tensor | None, data_samples: list) -> dict[str, Tensor]:
-        """The decoder learns the discovery (the paper's loss of stage 1, without its bilateral solver)."""
-        target = (~self.background(features)).float()[:, None]
-        return dict(loss_objectness=F.binary_cross_entropy_with_logits(self.decoder(captured(features, "k")), target))
+    def loss(
+        self,
+        features: DenseFeatures,
+        rows: Tensor | None,
+        data_samples: Sequence,
+        *,
+        images: Tensor,
+        backbone: DenseBackbone,
+    ) -> dict[str, Tensor]:
+        """The decoder learns its own masks, moved to the edges of images (B,3,H,W) that are normalised for
+        ``backbone``, and with them first the discovery's, later its own as they are (section 3.2)."""
+        logits = self.decoder(captured(features, "k"))
+        pictures, own = pictures_of(images, features, backbone), logits.detach()[:, 0] > 0
+        losses = dict(loss_edges=self.edge_weight * entropy(logits, snap_to_edges(pictures, own)))
+        if self.steps < self.discovery_steps:
+            losses["loss_discovery"] = entropy(logits, snap_to_edges(pictures, ~self.background(features)))
+        else:
+            losses["loss_self"] = self.self_weight * entropy(logits, own)
+        self.steps += 1
+        return losses
+
+
+def entropy(logits: Tensor, masks: Tensor) -> Tensor:
+    """Binary cross entropy of logits (B,1,h,w) and masks (B,h,w)."""
+    return F.binary_cross_entropy_with_logits(logits[:, 0].float(), masks.float())
+
+
+def pictures_of(images: Tensor, features: DenseFeatures, backbone: DenseBackbone) -> Tensor:
+    """Normalised images as RGB in 0..255, with the padding of the features."""
+    mean, std = (images.new_tensor(values)[:, None, None] for values in (backbone.image_mean, backbone.image_std))
+    pictures = (255 * (images * std + mean)).round().clamp(0, 255)
+    left, top, right, bottom = features.padding
+    return F.pad(pictures, (left, right, top, bottom), mode="replicate") if any(features.padding) else pictures
 
 
 def captured(features: DenseFeatures, name: str) -> Tensor:
@@ -92,12 +134,3 @@ def captured(features: DenseFeatures, name: str) -> Tensor:
             f"gave {sorted(features.extras) or 'no extras'}"
         )
     return features.extras[name]
-
-
-def decoder_weights(path: str | Path) -> dict[str, Tensor]:
-    """``weight`` and ``bias`` of a FOUND decoder, from the official file or a checkpoint of ours."""
-    tensors = read_state_dict(path)
-    for prefix in (*PREFIXES, *PREFIXES):  # ours has both
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
