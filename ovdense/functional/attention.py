@@ -209,6 +209,9 @@ def proxy(
 def proxy_weights(affinity: Tensor, beta: float = 1.2, gamma: float = 3.0, mean: str = "image") -> Tensor:
     """softmax(gamma (S - beta mean(S))) without its negative logits, (B, M, M) -> (B, M, M).
 
+    A patch that is left without any link (all alike, as on a blank picture, so that nothing lies above ``beta`` times
+    the mean) keeps all of them; the official code gives NaN there.
+
     Args:
         affinity: S, cosines between the patches of another model.
         beta: share of the mean affinity that is subtracted.
@@ -217,7 +220,9 @@ def proxy_weights(affinity: Tensor, beta: float = 1.2, gamma: float = 3.0, mean:
     """
     center = affinity.mean() if mean == "batch" else affinity.mean(dim=(-2, -1), keepdim=True)
     logits = (affinity - beta * center) * gamma
-    return logits.masked_fill(logits < 0, float("-inf")).softmax(dim=-1)
+    weak = logits < 0
+    weak &= ~weak.all(dim=-1, keepdim=True)
+    return logits.masked_fill(weak, float("-inf")).softmax(dim=-1)
 
 
 def patch_affinity(maps: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 from ovdense.models.backbones.proxy import ProxyBackbone
 from ovdense.models.backbones.region_refined import RegionRefinedBackbone
+from ovdense.models.backbones.sam import SAMBackbone
 
 __all__ = [
     "CLIPBackbone",
@@ -24,5 +25,6 @@ __all__ = [
     "LoadedCLIP",
     "ProxyBackbone",
     "RegionRefinedBackbone",
+    "SAMBackbone",
     "load_clip",
 ]
