@@ -108,8 +108,15 @@ class ProxyBackbone(DenseBackbone):
         needed = {"v", *(("input",) if self.residual else ()), *self.capture}
         return tuple(sorted(needed - {"proxy", "tokens"}))
 
-    def encode(self, images: Tensor, proxy_maps: Tensor | None = None) -> DenseFeatures:
-        """Features of images of whole cells; ``proxy_maps`` (B, P, h', w') are the proxy's, if they are known."""
+    def encode(
+        self, images: Tensor, proxy_maps: Tensor | None = None, mean: str | Tensor | None = None
+    ) -> DenseFeatures:
+        """Features of images of whole cells.
+
+        Args:
+            proxy_maps: (B, P, h', w') of the proxy, if they are known.
+            mean: over that of the config, see ``proxy_weights``.
+        """
         if self.official_quirks and proxy_maps is None and images.shape[-2] != images.shape[-1]:
             raise ValueError(
                 f"official_quirks: the official code cannot run windows that are not square, got {images.shape[-2]} x "
@@ -118,7 +125,7 @@ class ProxyBackbone(DenseBackbone):
         if proxy_maps is None:
             proxy_maps = self.proxy_maps(images)
         features = self.clip(images)
-        weights = proxy_weights(patch_affinity(proxy_maps), self.beta, self.gamma, self.mean)
+        weights = proxy_weights(patch_affinity(proxy_maps), self.beta, self.gamma, self.mean if mean is None else mean)
         tokens = self.average(features.extras["v"], weights.to(images.dtype), tuple(proxy_maps.shape[-2:]))
         tokens = self.rest_of_block(tokens, features.extras.get("input"))
         own = {"proxy": proxy_maps, "tokens": tokens}

@@ -76,8 +76,8 @@ class SAMBackbone(DenseBackbone):
         height, width = images.shape[-2:]
         if max(height, width) > self.side:
             raise ValueError(
-                f"{self.name} sees {self.side} x {self.side} pixels, got {height} x {width}: bring the longer side to "
-                f"{self.side} (proxy_size={self.side} of ProxyBackbone, correlation_size={self.side} of TridentBackbone)"
+                f"{self.name} sees {self.side} x {self.side} pixels, got {height} x {width}: bring the longer side "
+                f"to {self.side} (proxy_size={self.side} of ProxyBackbone, correlation_size of TridentBackbone)"
             )
         return height // self.stride, width // self.stride
 
