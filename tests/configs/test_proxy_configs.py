@@ -1,5 +1,6 @@
 """The configs of the methods that put a vision model beside CLIP: names, full size, a picture on small random weights."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 
 from ovdense.models.segmentors import TestSettings
+from ovdense.models.segmentors.sam_prompts import SAMPrompts
 from ovdense.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
-METHODS = ("proxyclip",)
+METHODS = ("proxyclip", "trident")
 FULL = sorted(path for method in METHODS for path in (ROOT / method).glob("*.py"))
+UNREFINED = [path for path in FULL if "sam-refine" not in path.name]  # the others differ by ``refine`` alone
 TINY = sorted(path for method in METHODS for path in (ROOT / "tiny").glob(f"{method}_*.py"))
 MODEL_NAMES = {"vit-b16": ("ViT-B-16", 512), "vit-l14": ("ViT-L-14", 768)}
 OTHERS = ("proxy", "correlation")  # the backbone's own backbones
@@ -50,23 +53,25 @@ def test_full_config_is_what_its_name_says(path):
     assert resize.scale[1] == int(path.stem.rsplit("-", 1)[1])
     assert len(path.stem) <= 70 and len(path.read_text().splitlines()) <= 40
     TestSettings.parse(model.test_cfg)
+    if "sam-refine" in path.stem:
+        known = inspect.signature(SAMPrompts.__init__).parameters
+        assert model.refine.type == "SAMPrompts" and set(model.refine) - {"type"} <= set(known)
     if "ade20k" in path.stem:
         assert config.test_dataloader.dataset.pipeline[1].scale == resize.scale
         assert config.val_dataloader == config.test_dataloader
         DATASETS.build(dict(config.test_dataloader.dataset, lazy_init=True))
 
 
-@pytest.mark.parametrize("path", FULL, ids=name_of)
+@pytest.mark.parametrize("path", UNREFINED, ids=name_of)
 def test_full_config_builds_at_full_size(path):
     config = without_weights(Config.fromfile(path))
-    config.model.refine = None
     with torch.device("meta"):  # shapes without memory
         model = MODELS.build(config.model)
     assert model.backbone.embed_dim == MODEL_NAMES[path.stem.split("_")[1]][1]
     assert model.num_classes == (150 if "ade20k" in path.stem else 133)
 
 
-@pytest.mark.parametrize("path", FULL, ids=name_of)
+@pytest.mark.parametrize("path", UNREFINED, ids=name_of)
 def test_full_config_labels_a_picture_with_random_weights(path):
     config = without_weights(Config.fromfile(path))
     backbone = config.model.backbone
@@ -79,7 +84,7 @@ def test_full_config_labels_a_picture_with_random_weights(path):
     for key in ("proxy_size", "correlation_size"):
         if backbone.get(key):
             backbone[key] = 64
-    config.model.text_encoder = config.model.refine = None
+    config.model.text_encoder = None
     config.model.class_embeddings = torch.randn(150 if "ade20k" in path.stem else 133, 24)
     model = init_model(config, device="cpu")
     picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
