@@ -31,6 +31,7 @@ RUNTIME = [
 EXTRAS = {
     "demo": ["gradio>=6", "supervision>=0.27"],
     "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
+    "sam": ["segment-anything>=1.0"],
     "eval": ["faster-coco-eval>=1.6"],
     "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "pre-commit>=3"],
 }

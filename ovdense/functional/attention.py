@@ -206,24 +206,38 @@ def proxy(
     return torch.cat([leading, weights @ patches], dim=2)
 
 
-def proxy_weights(affinity: Tensor, beta: float = 1.2, gamma: float = 3.0, mean: str = "image") -> Tensor:
+def proxy_weights(affinity: Tensor, beta: float = 1.2, gamma: float = 3.0, mean: str | Tensor = "image") -> Tensor:
     """softmax(gamma (S - beta mean(S))) without its negative logits, (B, M, M) -> (B, M, M).
+
+    A patch that is left without any link (all alike, as on a blank picture, so that nothing lies above ``beta`` times
+    the mean) keeps all of them; the official code gives NaN there.
 
     Args:
         affinity: S, cosines between the patches of another model.
         beta: share of the mean affinity that is subtracted.
         gamma: inverse temperature.
-        mean: ``image`` (a mean per image) or ``batch`` (over the whole batch, as in the official code).
+        mean: ``image`` (a mean per image), ``batch`` (over the whole batch, as in the official code), or (B,) means
+            worked out elsewhere.
     """
-    center = affinity.mean() if mean == "batch" else affinity.mean(dim=(-2, -1), keepdim=True)
+    if isinstance(mean, Tensor):
+        center = mean[:, None, None]
+    else:
+        center = affinity.mean() if mean == "batch" else affinity.mean(dim=(-2, -1), keepdim=True)
     logits = (affinity - beta * center) * gamma
-    return logits.masked_fill(logits < 0, float("-inf")).softmax(dim=-1)
+    weak = logits < 0
+    weak &= ~weak.all(dim=-1, keepdim=True)
+    return logits.masked_fill(weak, float("-inf")).softmax(dim=-1)
 
 
 def patch_affinity(maps: Tensor) -> Tensor:
     """Cosines between all patches of a map, (B, D, h, w) -> (B, h*w, h*w)."""
     unit = F.normalize(maps, dim=1).flatten(2)
     return unit.transpose(1, 2) @ unit
+
+
+def mean_affinity(maps: Tensor) -> Tensor:
+    """Mean of ``patch_affinity`` over all pairs, (B, D, h, w) -> (B,): the squared length of the mean unit vector."""
+    return F.normalize(maps, dim=1).mean(dim=(-2, -1)).square().sum(dim=1)
 
 
 @attention_variant("gem", residual=True, mlp=False, streams=2)

@@ -161,5 +161,55 @@ def whole_axis_matrix(
     )
 
 
+def direct_axis_matrix(
+    length: int,
+    crop: int,
+    stride: int,
+    patches: int,
+    *,
+    crop_padding: tuple[int, int] = (0, 0),
+    image_padding: tuple[int, int] = (0, 0),
+    flip: bool = False,
+    output: int,
+) -> AxisMatrix:
+    """One axis from stacked window patches to output pixels in a single bilinear step, windows averaged.
+
+    The arguments are those of ``window_axis_matrix``; ``flip`` for an image that was mirrored along this axis.
+    """
+    valid = length - sum(image_padding)
+    crop = min(crop, length)
+    centre = (torch.arange(output) + 0.5) * valid / output
+    if flip:
+        centre = valid - centre
+    centre = centre + image_padding[0]
+    cell = (crop + sum(crop_padding)) / patches
+    starts = torch.tensor(window_positions(length, crop, stride))
+    inside = (centre[:, None] >= starts) & (centre[:, None] < starts + crop)  # (output, windows)
+    position = ((centre[:, None] - starts + crop_padding[0]) / cell - 0.5).clamp(0, patches - 1)
+    low = position.floor().long().clamp(max=max(patches - 2, 0))
+    high = (low + 1).clamp(max=patches - 1)
+    share = inside / inside.sum(dim=1, keepdim=True)
+    offset = torch.arange(len(starts)) * patches
+    index = torch.stack([low + offset, high + offset], dim=2).flatten(1)
+    weight = torch.stack([(1 - (position - low)) * share, (position - low) * share], dim=2).flatten(1)
+    return AxisMatrix(index, weight, size_in=len(starts) * patches)
+
+
+def splice_axis_matrix(
+    length: int, crop: int, stride: int, patches: int, *, crop_padding: tuple[int, int] = (0, 0), output: int
+) -> AxisMatrix:
+    """One axis from stacked window patches to another grid of ``output`` cells over the image (Trident's splice).
+
+    Where all windows lie on whole patches, they are pasted on a canvas of patches, averaged, and the canvas is resized
+    (bilinear); elsewhere there is no such canvas, and it takes one bilinear step.
+    """
+    crop = min(crop, length)
+    if not any(crop_padding) and crop % patches == 0:
+        cell = crop // patches
+        if length % cell == 0 and stride % cell == 0:
+            return window_axis_matrix(length // cell, patches, stride // cell, patches, output=output)
+    return direct_axis_matrix(length, crop, stride, patches, crop_padding=crop_padding, output=output)
+
+
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))

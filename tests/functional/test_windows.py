@@ -8,6 +8,7 @@ from ovdense.functional.resample import apply_separable
 from ovdense.functional.upsample_argmax import separable_argmax
 from ovdense.functional.windows import (
     crop_windows,
+    splice_axis_matrix,
     stack_windows,
     whole_axis_matrix,
     window_axis_matrix,
@@ -134,3 +135,28 @@ def test_errors_name_what_came():
         window_axis_matrix(200, 64, 100, 4)
     with pytest.raises(ValueError, match="2 x 3 windows per image do not divide a batch of 7 windows"):
         stack_windows(torch.zeros(7, 1, 2, 2), (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("length", "crop", "stride", "patches"), [(6, 4, 2, 4), (96, 64, 32, 8), (80, 64, 16, 8), (40, 64, 32, 5)]
+)
+def test_splice_is_paste_average_and_resize(length, crop, stride, patches):
+    crop = min(crop, length)
+    cell, starts = crop // patches, window_positions(length, crop, stride)
+    windows = torch.randn(len(starts), patches)
+    canvas, count = torch.zeros(length // cell), torch.zeros(length // cell)
+    for start, window in zip(starts, windows):
+        canvas[start // cell : start // cell + patches] += window
+        count[start // cell : start // cell + patches] += 1
+    expected = F.interpolate((canvas / count)[None, None], size=7, mode="linear")[0, 0]
+    matrix = splice_axis_matrix(length, crop, stride, patches, output=7)
+    torch.testing.assert_close(matrix.dense() @ windows.flatten(), expected)
+
+
+def test_splice_of_windows_between_cells_is_one_bilinear_step():
+    """Windows of two cells of 4 pixels at 0 and 3 of 11 pixels: output centres 1.8, 5.5 and 9.2."""
+    matrix = splice_axis_matrix(11, 8, 4, 2, output=3)
+    # 1.8 lies before the first centre of the first window; 5.5 is at 0.875 of its cells, and at 0.125 of the second's
+    expected = torch.tensor([[1, 0, 0, 0], [0.0625, 0.4375, 0.4375, 0.0625], [0, 0, 0, 1]])
+    torch.testing.assert_close(matrix.dense(), expected)
+    torch.testing.assert_close(matrix.dense().sum(1), torch.ones(3))

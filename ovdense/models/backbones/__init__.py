@@ -12,6 +12,8 @@ from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 from ovdense.models.backbones.proxy import ProxyBackbone
 from ovdense.models.backbones.region_refined import RegionRefinedBackbone
+from ovdense.models.backbones.sam import SAMBackbone
+from ovdense.models.backbones.trident import TridentBackbone
 
 __all__ = [
     "CLIPBackbone",
@@ -26,5 +28,7 @@ __all__ = [
     "LoadedCLIP",
     "ProxyBackbone",
     "RegionRefinedBackbone",
+    "SAMBackbone",
+    "TridentBackbone",
     "load_clip",
 ]

@@ -114,18 +114,23 @@ class DINOBackbone(TransformerBackbone):
         return tuple(self.final_norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) for x in chosen)
 
 
-def create_trunk(model: str, pretrained: bool | str | Path | Mapping[str, Tensor], options: dict) -> nn.Module:
-    """A timm trunk of tokens, without classifier, with the weights asked for.
+def create_trunk(
+    model: str,
+    pretrained: bool | str | Path | Mapping[str, Tensor],
+    options: dict,
+    kinds: tuple[type[nn.Module], ...] = (),
+) -> nn.Module:
+    """A timm trunk of tokens, or of one of the classes ``kinds``, without classifier, with the weights asked for.
 
     Raises:
-        ValueError: no such timm model, or one that is not made of tokens, or weights that do not fit.
+        ValueError: no such timm model, or one of another kind, or weights that do not fit.
         ConnectionError: timm's weights are not on this machine and no hub is in reach.
     """
     embedded = embedded_trunk(model)
     if embedded is not None:
         architecture, settings, weights = embedded
         weights = pretrained if isinstance(pretrained, (str, Path, Mapping)) else weights
-        return create_trunk(architecture, weights, {**settings, **options})
+        return create_trunk(architecture, weights, {**settings, **options}, kinds)
     if not timm.is_model(model):
         near = timm.list_models(f"*{model.split('.')[0].split('_')[-1]}*")[:8]
         raise ValueError(f"model must be a name of timm (near: {', '.join(near) or 'none'}), got {model!r}")
@@ -141,7 +146,9 @@ def create_trunk(model: str, pretrained: bool | str | Path | Mapping[str, Tensor
         trunk = timm.create_model(model, pretrained=pretrained is True, num_classes=0, **options)
     except OSError as error:
         raise ConnectionError(offline_message(f"pretrained=True of {model}", hub_endpoint(), error)) from error
-    if not is_token_trunk(trunk):
+    if kinds and not isinstance(trunk, kinds):
+        raise ValueError(f"needs a timm {' or '.join(kind.__name__ for kind in kinds)}, got {model!r}")
+    if not kinds and not is_token_trunk(trunk):
         raise ValueError(f"DINOBackbone runs timm's VisionTransformer and Eva, got {type(trunk).__name__} for {model}")
     if isinstance(pretrained, (str, Path, Mapping)):
         load_file(trunk, pretrained, model)

@@ -31,7 +31,7 @@ class ProxyBackbone(DenseBackbone):
     """(B, 3, H, W) -> DenseFeatures on the grid of the proxy, which is usually finer than CLIP's.
 
     The values of CLIP's last block are resized to the proxy's grid, averaged by the proxy's affinity and put through
-    the output projection and the model's own head; residual and MLP are left out.
+    the output projection and the model's own head; residual and MLP are left out, unless asked for.
 
     Args:
         model: CLIP, see ``CLIPBackbone``; one made of tokens.
@@ -43,6 +43,8 @@ class ProxyBackbone(DenseBackbone):
         proxy_scope: ``window`` runs the proxy on every window, as the official code does; ``image`` once on the whole
             picture, of which every window gets its part: less work where windows overlap, and no longer the same.
         beta, gamma, mean: of ``functional.attention.proxy_weights``.
+        residual: add the last block's input, resized to the proxy's grid; not in the paper.
+        mlp: run the last block's MLP; not in the paper. A CLIP trained to be dense with both may need both.
         pad_to: windows are padded to multiples of this; None takes the least common multiple of both strides. The
             official code pads to 56 whatever the model.
         clip_options: further options of the CLIP backbone (``position``, ``act``, ...).
@@ -66,6 +68,8 @@ class ProxyBackbone(DenseBackbone):
         beta: float = 1.2,
         gamma: float = 3.0,
         mean: str = "image",
+        residual: bool = False,
+        mlp: bool = False,
         pad_to: int | None = None,
         clip_options: dict | None = None,
         official_quirks: bool = False,
@@ -74,6 +78,7 @@ class ProxyBackbone(DenseBackbone):
     ) -> None:
         super().__init__(padding=padding, **kwargs)
         check_carrier(model)
+        self.residual, self.mlp = residual, mlp
         if proxy_scope not in SCOPES:
             raise ValueError(f"proxy_scope must be one of {SCOPES}, got {proxy_scope!r}")
         self.clip = CLIPBackbone(
@@ -100,10 +105,18 @@ class ProxyBackbone(DenseBackbone):
 
     def clip_captures(self) -> tuple[str, ...]:
         """What CLIP has to capture."""
-        return tuple({"v", *self.capture} - {"proxy", "tokens"})
+        needed = {"v", *(("input",) if self.residual else ()), *self.capture}
+        return tuple(sorted(needed - {"proxy", "tokens"}))
 
-    def encode(self, images: Tensor, proxy_maps: Tensor | None = None) -> DenseFeatures:
-        """Features of images of whole cells; ``proxy_maps`` (B, P, h', w') are the proxy's, if they are known."""
+    def encode(
+        self, images: Tensor, proxy_maps: Tensor | None = None, mean: str | Tensor | None = None
+    ) -> DenseFeatures:
+        """Features of images of whole cells.
+
+        Args:
+            proxy_maps: (B, P, h', w') of the proxy, if they are known.
+            mean: over that of the config, see ``proxy_weights``.
+        """
         if self.official_quirks and proxy_maps is None and images.shape[-2] != images.shape[-1]:
             raise ValueError(
                 f"official_quirks: the official code cannot run windows that are not square, got {images.shape[-2]} x "
@@ -112,8 +125,9 @@ class ProxyBackbone(DenseBackbone):
         if proxy_maps is None:
             proxy_maps = self.proxy_maps(images)
         features = self.clip(images)
-        weights = proxy_weights(patch_affinity(proxy_maps), self.beta, self.gamma, self.mean)
+        weights = proxy_weights(patch_affinity(proxy_maps), self.beta, self.gamma, self.mean if mean is None else mean)
         tokens = self.average(features.extras["v"], weights.to(images.dtype), tuple(proxy_maps.shape[-2:]))
+        tokens = self.rest_of_block(tokens, features.extras.get("input"))
         own = {"proxy": proxy_maps, "tokens": tokens}
         return replace(
             features,
@@ -147,6 +161,15 @@ class ProxyBackbone(DenseBackbone):
         parts = self.clip.parts(self.clip.blocks()[-1])
         heads = split_heads(rows, parts.attn.num_heads)
         return parts.branch(heads, HeadTokens(q=None, k=None, v=heads, grid=grid, scale=1.0, prefix=0))
+
+    def rest_of_block(self, tokens: Tensor, stream: Tensor | None) -> Tensor:
+        """The block's output (B, D, h', w') with its residual ``stream`` (B, D, h, w) and its MLP, where they stay."""
+        if self.residual:
+            tokens = tokens + F.interpolate(stream, size=tokens.shape[-2:], mode="bilinear", align_corners=False)
+        if self.mlp:
+            parts = self.clip.parts(self.clip.blocks()[-1])
+            tokens = to_map(parts.mlp(tokens.flatten(2).transpose(1, 2)), tuple(tokens.shape[-2:]))
+        return tokens
 
     def to_text_space(self, tokens: Tensor) -> Tensor:
         """Tokens (B, D, h', w') through CLIP's final norm and projection, (B, C, h', w')."""

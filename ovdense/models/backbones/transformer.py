@@ -22,6 +22,7 @@ from ovdense.functional.attention import (
     usual_block,
     vanilla,
 )
+from ovdense.functional.correlation import PatchAttention
 from ovdense.functional.position import POSITION_MODES
 from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
 from ovdense.models.backbones.blocks import BlockParts, apply_variant
@@ -140,6 +141,16 @@ class TransformerBackbone(DenseBackbone):
         with self._watch_mlp_input() as seen:
             last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {})
         return self._features(last, maps, images, seen)
+
+    def patch_attention(self, images: Tensor) -> PatchAttention:
+        """What the last block's patches attend by, (B, 3, H, W) of whole cells; class and register tokens are keys."""
+        x, grid, rope = self.embed(images)
+        tokens = self._run_blocks(x, grid, rope, self.attention_options, {}).tokens
+        if tokens.q is None:
+            raise ValueError(f"attention={self.variant.name!r} has no queries and keys: use attention='vanilla'")
+        patches = slice(self.prefix, None)
+        places = torch.arange(self.prefix, tokens.k.shape[2], device=x.device)
+        return PatchAttention(tokens.q[:, :, patches] * tokens.scale, tokens.k, tokens.v[:, :, patches], places, grid)
 
     def rerun_last(self, features: DenseFeatures, **options) -> Tensor:
         """``dense`` (B, C, h, w) of the last block run once more with other options of the variant (ResCLIP).

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ovdense.functional.resample import AxisMatrix, bilinear_axis
-from ovdense.functional.windows import window_axis_matrix, window_positions
+from ovdense.functional.windows import direct_axis_matrix, window_axis_matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,16 @@ def axis_matrix(
     protocols do. ``direct``: from the grids to the original size in one bilinear step.
     """
     if resize == "direct":
-        return _direct_matrix(axis)
+        return direct_axis_matrix(
+            axis.length,
+            axis.crop,
+            axis.stride,
+            axis.cells,
+            crop_padding=axis.padding,
+            image_padding=axis.cut,
+            flip=axis.flip,
+            output=axis.out,
+        )
     matrix = window_axis_matrix(
         axis.length,
         axis.crop,
@@ -72,24 +81,6 @@ def axis_matrix(
     if axis.out == len(matrix):
         return matrix
     return bilinear_axis(len(matrix), axis.out, align_corners=align_corners).after(matrix)
-
-
-def _direct_matrix(axis: Axis) -> AxisMatrix:
-    centre = (torch.arange(axis.out) + 0.5) * axis.valid / axis.out
-    if axis.flip:
-        centre = axis.valid - centre
-    centre = centre + axis.cut[0]
-    cell = (axis.crop + sum(axis.padding)) / axis.cells
-    starts = torch.tensor(window_positions(axis.length, axis.crop, axis.stride))
-    inside = (centre[:, None] >= starts) & (centre[:, None] < starts + axis.crop)  # (O, n)
-    position = ((centre[:, None] - starts + axis.padding[0]) / cell - 0.5).clamp(0, axis.cells - 1)
-    low = position.floor().long().clamp(max=max(axis.cells - 2, 0))
-    high = (low + 1).clamp(max=axis.cells - 1)
-    share = inside / inside.sum(dim=1, keepdim=True)
-    offset = torch.arange(len(starts)) * axis.cells
-    index = torch.stack([low + offset, high + offset], dim=2).flatten(1)
-    weight = torch.stack([(1 - (position - low)) * share, (position - low) * share], dim=2).flatten(1)
-    return AxisMatrix(index, weight, size_in=len(starts) * axis.cells)
 
 
 def guide_image(image: Tensor, axes: tuple[Axis, Axis]) -> Tensor:

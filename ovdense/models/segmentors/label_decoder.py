@@ -165,6 +165,14 @@ def class_logits(logits: WindowLogits, rules: LabelRules) -> Tensor:
     return synonym_max(full[None], logits.class_index, rules.num_classes)[0] * scale
 
 
+def class_probabilities(logits: WindowLogits, rules: LabelRules) -> Tensor:
+    """The whole (K,H,W) class probabilities: softmax over phrases, the best phrase of a class."""
+    full = logits.full()
+    if rules.softmax:
+        full = (full * rules.logit_scale).softmax(dim=0)
+    return synonym_max(full[None], logits.class_index, rules.num_classes)[0]
+
+
 def label_dtype(num_classes: int) -> torch.dtype:
     """uint8 while 255 stays free for ``ignore_index``, int32 beyond."""
     return torch.uint8 if num_classes <= 255 else torch.int32

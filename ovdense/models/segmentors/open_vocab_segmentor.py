@@ -22,7 +22,14 @@ from ovdense.models.open_vocabulary import OpenVocabularyMixin
 from ovdense.models.segmentors.encoded_images import EncodedImages, encode_windows
 from ovdense.models.segmentors.frozen_checkpoint import slim_checkpoints
 from ovdense.models.segmentors.geometry import Axis, axis_matrix, guide_image
-from ovdense.models.segmentors.label_decoder import LabelRules, WindowLogits, class_logits, decode_labels, label_dtype
+from ovdense.models.segmentors.label_decoder import (
+    LabelRules,
+    WindowLogits,
+    class_logits,
+    class_probabilities,
+    decode_labels,
+    label_dtype,
+)
 from ovdense.models.segmentors.refinement import build_refinement
 from ovdense.models.segmentors.small_regions import drop_small_regions
 from ovdense.models.segmentors.test_settings import TestSettings
@@ -41,7 +48,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         vocabulary: names to look for, in any form that ``load_vocabulary`` takes; ``set_vocabulary`` changes it.
         class_embeddings: ready rows instead of a text encoder: (K, C) tensor, file, or ``ClassEmbeddings``.
         data_preprocessor: mmseg's; a missing mean and std are the backbone's.
-        refine: refinement of the full-size maps, ``dict(type="PAMR", num_iter=10, dilations=(8, 16))``.
+        refine: refinement of the full-size maps, ``dict(type="PAMR", num_iter=10, dilations=(8, 16))``, or of the
+            labels, ``dict(type="SAMPrompts", checkpoint=...)``.
         train_cfg: unused, for mm's sake.
         test_cfg: see ``TestSettings``.
         pretrained: unused, for mm's sake.
@@ -186,7 +194,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             )
             for axis in axes
         )
-        refine = None if self.refine is None else self._bind_refinement(encoded, axes, size)
+        of_maps = self.refine is not None and not getattr(self.refine, "refines_labels", False)
+        refine = self._bind_refinement(encoded, axes, size) if of_maps else None
         narrow = [getattr(self.refine, name, False) for name in ("contenders_only", "undominated_only")]
         return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, *narrow)
 
@@ -222,6 +231,9 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         labels, probability = decode_labels(logits, rules)
         if self.decode_head.uses_text and self.vocabulary.background.policy == "objectness":
             labels = self._cut_background(labels, logits, encoded)
+        if getattr(self.refine, "refines_labels", False):
+            picture = self._picture(encoded)
+            labels = self.refine.refine_labels(labels, class_probabilities(logits, rules), picture)
         if self.test_cfg.min_region:
             labels = drop_small_regions(labels, self.test_cfg.min_region * labels.numel())
         sample.pred_sem_seg = PixelData(data=labels[None].to(label_dtype(rules.num_classes)))
@@ -229,6 +241,13 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             sample.set_field(PixelData(data=probability[None]), "seg_prob", PixelData)
         if keep_logits:
             sample.seg_logits = PixelData(data=class_logits(logits, rules))
+
+    def _picture(self, encoded: EncodedImages) -> Tensor:
+        """The picture of an encoded image at its original size, (H,W,3) uint8 RGB."""
+        guide = guide_image(encoded.images, encoded.axes(0))[0]
+        mean, std = (guide.new_tensor(v).view(3, 1, 1) for v in (self.backbone.image_mean, self.backbone.image_std))
+        values = 255 * (guide * std + mean)
+        return values.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
 
     def _cut_background(self, labels: Tensor, logits: WindowLogits, encoded: EncodedImages) -> Tensor:
         """Background where the head sees no object."""

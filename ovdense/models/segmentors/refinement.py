@@ -1,4 +1,4 @@
-"""Refinements of full-size class maps by the image, chosen by ``refine=dict(type=...)``."""
+"""Refinements of full-size class maps, or of the labels, by the image, chosen by ``refine=dict(type=...)``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from ovdense.functional.guided_filter import guided_filter
 from ovdense.functional.label_propagation import PixelGraph, lposs_colours
 from ovdense.functional.pamr import pamr_affinity, propagate
+from ovdense.models.segmentors.sam_prompts import SAMPrompts
 
 
 class PAMR:
@@ -115,7 +116,7 @@ class PixelPropagation:
         return refine
 
 
-REFINEMENTS = {"GuidedFilter": GuidedFilter, "PAMR": PAMR, "PixelPropagation": PixelPropagation}
+REFINEMENTS = {"GuidedFilter": GuidedFilter, "PAMR": PAMR, "PixelPropagation": PixelPropagation, "SAMPrompts": SAMPrompts}
 
 
 def build_refinement(config: dict | None):
