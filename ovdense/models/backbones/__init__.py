@@ -6,6 +6,7 @@ from ovdense.models.backbones.clip_convnext import CLIPConvNeXt
 from ovdense.models.backbones.clip_resnet import CLIPResNet
 from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
+from ovdense.models.backbones.corrclip import CorrCLIPBackbone
 from ovdense.models.backbones.dino import DINOBackbone
 from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
@@ -18,6 +19,7 @@ __all__ = [
     "CLIPResNet",
     "CLIPTimm",
     "CLIPViT",
+    "CorrCLIPBackbone",
     "DINOBackbone",
     "DenseBackbone",
     "LiteBackbone",
