@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ovdense.functional.region_scope import PADDING, resize_regions
+from ovdense.functional.region_vote import majority_vote
 
 REMEDY = (
     "load them with dict(type='LoadRegionMasks', ...) and add 'region_ids' to the meta_keys of PackSegInputs, or let "
@@ -45,6 +46,12 @@ def to_original(ids: Tensor, meta: dict, sampling: str = "center") -> Tensor:
     top, bottom, left, right = _padding(meta)
     inner = ids[top : ids.shape[0] - bottom, left : ids.shape[1] - right]
     return resize_regions(_flip(inner, meta), tuple(meta.get("ori_shape", inner.shape))[:2], sampling)
+
+
+def vote_in_regions(labels: Tensor, meta: dict, mode: bool | str = True) -> Tensor:
+    """A picture's labels (H,W) after the majority vote in its regions; ``mode``: ``test_cfg.region_vote``."""
+    ids = resize_regions(region_ids(meta), tuple(labels.shape))
+    return majority_vote(labels, ids, "zero" if mode is True else mode)
 
 
 def _padding(meta: dict) -> tuple[int, int, int, int]:

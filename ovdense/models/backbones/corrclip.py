@@ -41,8 +41,8 @@ class CorrCLIPBackbone(ProxyBackbone):
     The masks come with mm metainfo as ``region_ids`` (see ``LoadRegionMasks``, and ``regions`` of the segmentor).
 
     Args:
-        model, pretrained, proxy, proxy_size, proxy_scope, pad_to, clip_options: as in ``ProxyBackbone``; the model needs
-            a class token unless ``semantic_weight`` is 0.
+        model, pretrained, proxy, proxy_size, proxy_scope, pad_to, clip_options: as in ``ProxyBackbone``; the model
+            needs a class token unless ``semantic_weight`` is 0.
         proxy_feature: ``q+k``, the sum of queries and keys of the proxy's last block, or ``last``, its last map.
         spatial_weight: alpha of the paper; 0 leaves the branch out.
         semantic_weight: beta; 0 leaves the branch out.
