@@ -47,6 +47,8 @@ class CorrCLIPBackbone(ProxyBackbone):
         spatial_weight: alpha of the paper; 0 leaves the branch out.
         semantic_weight: beta; 0 leaves the branch out.
         spatial_blocks: blocks whose outputs the spatial branch averages, counted from 0; None: see ``spatial_range``.
+        residual, mlp: of the last block in the main and spatial branches, which leave both out in the paper; for models
+            whose patches mean something only with them.
         temperature: tau, the factor of the affinity inside the softmax.
         merge_eps: regions whose proxy features are that close are merged, see ``merge_regions``; None: never.
         sampling: where a region map is read for a cell, ``center`` or ``corner`` (the official code).
@@ -69,6 +71,8 @@ class CorrCLIPBackbone(ProxyBackbone):
         spatial_weight: float = 1.0,
         semantic_weight: float = 0.5,
         spatial_blocks: Sequence[int] | None = None,
+        residual: bool = False,
+        mlp: bool = False,
         temperature: float = 4.0,
         merge_eps: float | None = 0.2,
         sampling: str | None = None,
@@ -90,6 +94,7 @@ class CorrCLIPBackbone(ProxyBackbone):
         super().__init__(model=model, proxy=proxy, official_quirks=official_quirks, **kwargs)
         self.proxy_feature, self.sampling, self.unsegmented = proxy_feature, sampling, unsegmented
         self.spatial_weight, self.semantic_weight = spatial_weight, semantic_weight
+        self.residual, self.mlp = residual, mlp
         self.temperature, self.merge_eps = temperature, merge_eps
         count = len(self.clip.blocks())
         self.spatial_blocks = tuple(spatial_range(count) if spatial_blocks is None else spatial_blocks)
@@ -130,11 +135,11 @@ class CorrCLIPBackbone(ProxyBackbone):
         x, grid, rope = self.clip.embed(images)
         members, index = region_members(resize_regions(regions, grid, self.sampling))
         last, x, spatial, region_tokens = self.run_clip(x, grid, rope, members)
-        tokens = self.average(self.values(last, x, grid), weights, fine)
+        tokens = self.last_block(last, x, grid, weights, fine)
         dense = self.to_text_space(tokens)
         if self.spatial_weight:
-            rows = self.average(self.values(last, spatial, grid), weights, fine)
-            dense = dense + self.spatial_weight * self.to_text_space(rows)
+            spatial = self.last_block(last, spatial, grid, weights, fine)
+            dense = dense + self.spatial_weight * self.to_text_space(spatial)
         if self.semantic_weight:
             rows = self.clip.to_text_space(region_tokens)
             place = resize_regions(index, fine, self.sampling).flatten(1)
@@ -176,10 +181,19 @@ class CorrCLIPBackbone(ProxyBackbone):
                     spatial.append(x)
         return blocks[-1], x, torch.stack(spatial).mean(0) if spatial else None, copies
 
-    def values(self, parts: BlockParts, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Values (B, D, h, w) that a block makes of tokens (B, T, D)."""
-        tokens = parts.split(x, grid, self.clip.prefix, needs_qk=False)
-        return heads_to_map(tokens.v, grid, self.clip.prefix)
+    def last_block(
+        self, parts: BlockParts, x: Tensor, grid: tuple[int, int], weights: Tensor, fine: tuple[int, int]
+    ) -> Tensor:
+        """The last block for tokens (B, T, D), its values averaged by weights (B, M, M): (B, D, h', w')."""
+        prefix = self.clip.prefix
+        values = heads_to_map(parts.split(x, grid, prefix, needs_qk=False).v, grid, prefix)
+        tokens = self.average(values, weights, fine)
+        if self.residual:
+            patches = to_map(x[:, prefix:], grid)
+            tokens = tokens + F.interpolate(patches, size=fine, mode="bilinear", align_corners=False)
+        if self.mlp:
+            tokens = to_map(parts.mlp(tokens.flatten(2).transpose(1, 2)), fine)
+        return tokens
 
     def window_inputs(self, images: Tensor, metainfos: Sequence[dict], boxes: Sequence[tuple]) -> dict[str, Tensor]:
         """The region ids (windows, H, W) of all windows, and what ``ProxyBackbone`` gives with them."""

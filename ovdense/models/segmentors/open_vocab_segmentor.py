@@ -41,8 +41,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         vocabulary: names to look for, in any form that ``load_vocabulary`` takes; ``set_vocabulary`` changes it.
         class_embeddings: ready rows instead of a text encoder: (K, C) tensor, file, or ``ClassEmbeddings``.
         data_preprocessor: mmseg's; a missing mean and std are the backbone's.
-        regions: where region masks come from for pictures that were loaded without: ``dict(type="FelzenszwalbRegions")``
-            or ``dict(type="ProposedRegions", proposals=...)``; for methods and settings that use masks.
+        regions: where the region masks of pictures come from that were loaded without, for methods and settings that
+            use masks: ``dict(type="FelzenszwalbRegions")`` or ``dict(type="ProposedRegions", proposals=...)``.
         refine: refinement of the full-size maps, ``dict(type="PAMR", num_iter=10, dilations=(8, 16))``.
         train_cfg: unused, for mm's sake.
         test_cfg: see ``TestSettings``.
