@@ -7,6 +7,7 @@ from ovdense.models.backbones.clip_resnet import CLIPResNet
 from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.companion import CompanionBackbone
+from ovdense.models.backbones.corrclip import CorrCLIPBackbone
 from ovdense.models.backbones.dino import DINOBackbone
 from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
@@ -22,6 +23,7 @@ __all__ = [
     "CLIPTimm",
     "CLIPViT",
     "CompanionBackbone",
+    "CorrCLIPBackbone",
     "DINOBackbone",
     "DenseBackbone",
     "LiteBackbone",

@@ -66,6 +66,10 @@ class SegmentProposals(ProposalGenerator):
             results.append(self._one(images[index, :, :height, :width], dense))
         return results
 
+    def segment(self, image: Tensor) -> np.ndarray:
+        """Segments of one RGB image (3,H,W) in [0, 1]: labels (H',W') 0..N-1, at the working size."""
+        return self._segment(self._lab(image))
+
     def _one(self, image: Tensor, dense: np.ndarray) -> InstanceData:
         size = tuple(image.shape[1:])
         lab = self._lab(image)

@@ -2,6 +2,7 @@
 
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
+from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
 from ovdense.models.segmentors.test_settings import TestSettings
 
-__all__ = ["EncodedImages", "OpenVocabSegmentor", "TestSettings"]
+__all__ = ["EncodedImages", "FelzenszwalbRegions", "OpenVocabSegmentor", "ProposedRegions", "TestSettings"]

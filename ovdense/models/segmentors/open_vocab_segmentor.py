@@ -19,6 +19,7 @@ from ovdense.functional.background import background_by_objectness
 from ovdense.functional.resample import apply_separable
 from ovdense.functional.windows import stack_windows
 from ovdense.models.open_vocabulary import OpenVocabularyMixin
+from ovdense.models.region_ids import vote_in_regions
 from ovdense.models.segmentors.encoded_images import EncodedImages, encode_windows
 from ovdense.models.segmentors.frozen_checkpoint import slim_checkpoints
 from ovdense.models.segmentors.geometry import Axis, axis_matrix, guide_image
@@ -48,6 +49,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         vocabulary: names to look for, in any form that ``load_vocabulary`` takes; ``set_vocabulary`` changes it.
         class_embeddings: ready rows instead of a text encoder: (K, C) tensor, file, or ``ClassEmbeddings``.
         data_preprocessor: mmseg's; a missing mean and std are the backbone's.
+        regions: where the region masks of pictures come from that were loaded without, for methods and settings that
+            use masks: ``dict(type="FelzenszwalbRegions")`` or ``dict(type="ProposedRegions", proposals=...)``.
         refine: refinement of the full-size maps, ``dict(type="PAMR", num_iter=10, dilations=(8, 16))``, or of the
             labels, ``dict(type="SAMPrompts", checkpoint=...)``.
         train_cfg: unused, for mm's sake.
@@ -68,6 +71,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         vocabulary=None,
         class_embeddings=None,
         data_preprocessor: dict | None = None,
+        regions: dict | None = None,
         refine: dict | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -84,6 +88,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         self.train_cfg = train_cfg
         self.test_cfg = TestSettings.parse(test_cfg)
         self.refine = build_refinement(refine)
+        self.regions = None if regions is None else MODELS.build(regions)
         self._init_vocabulary(
             text_encoder=text_encoder,
             vocabulary=vocabulary,
@@ -112,6 +117,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         metainfos = [{} for _ in images] if metainfos is None else list(metainfos)
         if len(metainfos) != len(images):
             raise ValueError(f"got {len(images)} images but {len(metainfos)} metainfos")
+        if self.regions is not None:
+            metainfos = self.regions(images, metainfos, self.backbone)
         size = tuple(images.shape[-2:])
         crop, stride = size, size
         if self.test_cfg.mode == "slide":
@@ -236,6 +243,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             labels = self.refine.refine_labels(labels, class_probabilities(logits, rules), picture)
         if self.test_cfg.min_region:
             labels = drop_small_regions(labels, self.test_cfg.min_region * labels.numel())
+        if self.test_cfg.region_vote:
+            labels = vote_in_regions(labels, encoded.metainfos[0], self.test_cfg.region_vote)
         sample.pred_sem_seg = PixelData(data=labels[None].to(label_dtype(rules.num_classes)))
         if probability is not None:
             sample.set_field(PixelData(data=probability[None]), "seg_prob", PixelData)

@@ -116,7 +116,12 @@ class PixelPropagation:
         return refine
 
 
-REFINEMENTS = {"GuidedFilter": GuidedFilter, "PAMR": PAMR, "PixelPropagation": PixelPropagation, "SAMPrompts": SAMPrompts}
+REFINEMENTS = {
+    "GuidedFilter": GuidedFilter,
+    "PAMR": PAMR,
+    "PixelPropagation": PixelPropagation,
+    "SAMPrompts": SAMPrompts,
+}
 
 
 def build_refinement(config: dict | None):

@@ -27,6 +27,8 @@ class TestSettings:
             no say to how well a phrase suits the whole picture.
         min_region: connected regions of the label map below this share of the picture take the label around them;
             None: off. ``seg_prob`` stays the top probability of each pixel.
+        region_vote: every region mask takes the label of most of its pixels, last of all (CorrCLIP). ``smallest``: as
+            its code does, the lowest region id of a picture counts as no region, whatever it is.
         return_prob: give the top probability as ``seg_prob``.
         keep_logits: give all class logits as ``seg_logits``: classes x height x width floats.
         official_quirks: stretch the grid of a padded window over the unpadded one, as MaskCLIP's code does.
@@ -46,6 +48,7 @@ class TestSettings:
     window_align_corners: bool | None = None
     contrast: float = 0.0
     min_region: float | None = None
+    region_vote: bool | str = False
     return_prob: bool = False
     keep_logits: bool = False
     official_quirks: bool = False
@@ -66,6 +69,8 @@ class TestSettings:
             raise ValueError(f"test_cfg.contrast is a share from 0 to 1, got {self.contrast}")
         if self.min_region is not None and not 0 <= self.min_region < 1:
             raise ValueError(f"test_cfg.min_region is a share of the picture below 1, got {self.min_region}")
+        if self.region_vote not in (False, True, "smallest"):
+            raise ValueError(f"test_cfg.region_vote must be True, False or 'smallest', got {self.region_vote!r}")
         if self.window_batch < 1:
             raise ValueError(f"test_cfg.window_batch must be at least 1, got {self.window_batch}")
 
