@@ -7,6 +7,7 @@ from ovdense.models.backbones.clip_resnet import CLIPResNet
 from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.dino import DINOBackbone
+from ovdense.models.backbones.dinotxt import DINOTxtBackbone
 from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 from ovdense.models.backbones.proxy import ProxyBackbone
@@ -19,6 +20,7 @@ __all__ = [
     "CLIPTimm",
     "CLIPViT",
     "DINOBackbone",
+    "DINOTxtBackbone",
     "DenseBackbone",
     "LiteBackbone",
     "LoadedCLIP",

@@ -25,6 +25,7 @@ from ovdense.models.segmentors.label_decoder import LabelRules, WindowLogits, cl
 from ovdense.models.segmentors.refinement import build_refinement
 from ovdense.models.segmentors.small_regions import drop_small_regions
 from ovdense.models.segmentors.test_settings import TestSettings
+from ovdense.models.segmentors.window_probabilities import WindowProbabilities
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
 
@@ -184,7 +185,10 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         )
         refine = None if self.refine is None else self.refine.bind(guide_image(encoded.images, axes))
         contenders_only = getattr(self.refine, "contenders_only", False)
-        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, contenders_only)
+        parts = (stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, contenders_only)
+        if self.test_cfg.window_softmax and not self.decode_head.gives_probability:
+            return WindowProbabilities(*parts, windows=grids, axes=axes, settings=self.test_cfg)
+        return WindowLogits(*parts)
 
     def label_rules(self) -> LabelRules:
         """How this model and vocabulary make labels of logits."""
@@ -198,7 +202,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         return LabelRules(
             num_classes=self.num_classes,
             logit_scale=settings.logit_scale,
-            softmax=not self.decode_head.gives_probability,
+            softmax=not (self.decode_head.gives_probability or settings.window_softmax),
             prob_threshold=threshold,
             area_threshold=settings.area_threshold,
             background_index=background_index or 0,
