@@ -2,7 +2,8 @@
 
 from ovdense.datasets import transforms
 from ovdense.datasets.camvid import CamVidDataset
+from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.scenes import ScenesDetDataset, ScenesSegDataset
 
-__all__ = ["CamVidDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesSegDataset", "transforms"]
+__all__ = ["CamVidDataset", "CocoCaptionsDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesSegDataset", "transforms"]

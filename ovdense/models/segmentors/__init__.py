@@ -1,7 +1,8 @@
 """Segmentors: mmseg models that take a vocabulary."""
 
+from ovdense.models.segmentors.caption_segmentor import CaptionSegmentor
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.test_settings import TestSettings
 
-__all__ = ["EncodedImages", "OpenVocabSegmentor", "TestSettings"]
+__all__ = ["CaptionSegmentor", "EncodedImages", "OpenVocabSegmentor", "TestSettings"]
