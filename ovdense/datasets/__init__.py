@@ -12,6 +12,7 @@ from ovdense.datasets.benchmarks import (
     VOC21Dataset,
 )
 from ovdense.datasets.camvid import CamVidDataset
+from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.scenes import ScenesDetDataset, ScenesObjectnessDataset, ScenesSegDataset
@@ -31,5 +32,13 @@ __all__ = [
     "ScenesSegDataset",
     "VOC20Dataset",
     "VOC21Dataset",
+    "transforms",
+]
+__all__ = [
+    "CamVidDataset",
+    "CocoCaptionsDataset",
+    "FolderSegDataset",
+    "ScenesDetDataset",
+    "ScenesSegDataset",
     "transforms",
 ]

@@ -1,9 +1,20 @@
 """Hooks and loops of training and testing."""
 
 from ovdense.engine.any_device_runner import AnyDeviceRunner
+from ovdense.engine.caption_features import CaptionFeaturesHook
+from ovdense.engine.embedding_store import EmbeddingStore
 from ovdense.engine.feature_cache import FeatureCache, FeatureCacheHook
 from ovdense.engine.overlay_hook import OverlayHook
 from ovdense.engine.protocol_hook import ProtocolHook
 from ovdense.engine.vocabulary_hook import VocabularyHook
 
 __all__ = ["AnyDeviceRunner", "FeatureCache", "FeatureCacheHook", "OverlayHook", "ProtocolHook", "VocabularyHook"]
+__all__ = [
+    "AnyDeviceRunner",
+    "CaptionFeaturesHook",
+    "EmbeddingStore",
+    "FeatureCache",
+    "FeatureCacheHook",
+    "OverlayHook",
+    "VocabularyHook",
+]

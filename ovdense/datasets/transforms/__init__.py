@@ -1,5 +1,6 @@
 """Pipeline transforms: loading pictures and label maps, resizing, changes of light and sharpness."""
 
+from ovdense.datasets.transforms.cropping import CenterCrop
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
@@ -9,6 +10,7 @@ from ovdense.datasets.transforms.resizing import Resize
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "CenterCrop",
     "ImageError",
     "LoadImage",
     "LoadLabels",

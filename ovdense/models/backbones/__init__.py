@@ -9,6 +9,7 @@ from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.companion import CompanionBackbone
 from ovdense.models.backbones.corrclip import CorrCLIPBackbone
 from ovdense.models.backbones.dino import DINOBackbone
+from ovdense.models.backbones.dinotxt import DINOTxtBackbone
 from ovdense.models.backbones.lite import LiteBackbone
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 from ovdense.models.backbones.proxy import ProxyBackbone
@@ -25,6 +26,7 @@ __all__ = [
     "CompanionBackbone",
     "CorrCLIPBackbone",
     "DINOBackbone",
+    "DINOTxtBackbone",
     "DenseBackbone",
     "LiteBackbone",
     "LoadedCLIP",

@@ -38,8 +38,10 @@ class DINOBackbone(TransformerBackbone):
         pretrained: True for timm's weights (hub), a local file or state dict (timm's or the original layout), or False
             for random. The embedded model brings its weights unless a file is given.
         input_size: pixels of the square that every input is stretched to (Talk2DINO: 448), a multiple of the patch;
-            None for the input as it is. The grid still covers the input.
+            ``cells`` for the next whole patches of the input (dino.txt), None for the input as it is. The grid still
+            covers the input.
         antialias: of that stretching where it makes the input smaller; torchvision up to 0.16 did without.
+        interpolation: of that stretching, ``bilinear`` or ``bicubic``.
         attention: last-block variant, see ``TransformerBackbone``.
         position: None = as the original: ``gem`` for models with registers, ``sclip`` for the others.
         model_options: keyword arguments of ``timm.create_model`` (``depth``, ``embed_dim`` for tiny models in tests).
@@ -59,8 +61,9 @@ class DINOBackbone(TransformerBackbone):
         pretrained: bool | str | Path | Mapping[str, Tensor] = False,
         attention: str = "vanilla",
         position: str | None = None,
-        input_size: int | None = None,
+        input_size: int | str | None = None,
         antialias: bool = True,
+        interpolation: str = "bilinear",
         model_options: dict | None = None,
         **kwargs,
     ) -> None:
@@ -71,9 +74,15 @@ class DINOBackbone(TransformerBackbone):
         self.image_mean = tuple(trunk.pretrained_cfg["mean"])
         self.image_std = tuple(trunk.pretrained_cfg["std"])
         self.stride, self.prefix = trunk.patch_embed.feat_ratio(), trunk.num_prefix_tokens
-        if input_size is not None and (input_size < 1 or input_size % self.stride):
-            raise ValueError(f"input_size must be a multiple of the patch of {self.stride} pixels, got {input_size}")
-        self.input_size, self.antialias = input_size, antialias
+        sized = isinstance(input_size, int) and input_size > 0 and input_size % self.stride == 0
+        if not (sized or input_size in (None, "cells")):
+            raise ValueError(
+                f"input_size must be 'cells', None or a multiple of the patch of {self.stride} pixels, got "
+                f"{input_size!r}"
+            )
+        if interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(f"interpolation must be bilinear or bicubic, got {interpolation!r}")
+        self.input_size, self.antialias, self.interpolation = input_size, antialias, interpolation
         allow_any_size(trunk)
         self.trunk = trunk
         self._finish_init()
@@ -82,8 +91,13 @@ class DINOBackbone(TransformerBackbone):
         """See ``DenseBackbone.forward``; with ``input_size`` of the stretched images."""
         if self.input_size is None or images.ndim != 4 or 0 in images.shape:
             return super().forward(images, **options)
-        size = (self.input_size, self.input_size)
-        stretched = F.interpolate(images.to(self.dtype), size=size, mode="bilinear", antialias=self.antialias)
+        size = tuple(
+            -(-side // self.stride) * self.stride if self.input_size == "cells" else self.input_size
+            for side in images.shape[-2:]
+        )
+        stretched = images.to(self.dtype)
+        if size != tuple(images.shape[-2:]):
+            stretched = F.interpolate(stretched, size=size, mode=self.interpolation, antialias=self.antialias)
         return replace(super().forward(stretched, **options), image_size=tuple(images.shape[-2:]))
 
     def blocks(self) -> nn.Sequential:

@@ -1,8 +1,10 @@
 """Segmentors: mmseg models that take a vocabulary."""
 
+from ovdense.models.segmentors.caption_segmentor import CaptionSegmentor
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
 from ovdense.models.segmentors.test_settings import TestSettings
 
 __all__ = ["EncodedImages", "FelzenszwalbRegions", "OpenVocabSegmentor", "ProposedRegions", "TestSettings"]
+__all__ = ["CaptionSegmentor", "EncodedImages", "OpenVocabSegmentor", "TestSettings"]

@@ -64,6 +64,8 @@ class WindowLogits:
     contenders_only: bool = False
     undominated_only: bool = False
 
+    separable = True  # False: ``full`` is more than rows @ grids @ cols^T
+
     @property
     def size(self) -> tuple[int, int]:
         return len(self.rows), len(self.cols)
@@ -95,7 +97,7 @@ def decode_labels(logits: WindowLogits, rules: LabelRules) -> tuple[Tensor, Tens
 def _winners(logits: WindowLogits, rules: LabelRules, allowed: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Labels and, where the rules need it, the top probability; only ``allowed`` (K,) classes may win."""
     wants_prob = rules.with_prob or rules.prob_threshold is not None
-    if logits.refine is not None or (wants_prob and not rules.softmax):
+    if logits.refine is not None or not logits.separable or (wants_prob and not rules.softmax):
         return _running_winners(logits, rules, allowed, wants_prob)
     result = separable_argmax(
         logits.grids[None],

@@ -34,6 +34,7 @@ from ovdense.models.segmentors.label_decoder import (
 from ovdense.models.segmentors.refinement import build_refinement
 from ovdense.models.segmentors.small_regions import drop_small_regions
 from ovdense.models.segmentors.test_settings import TestSettings
+from ovdense.models.segmentors.window_probabilities import WindowProbabilities
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
 
@@ -204,7 +205,10 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         of_maps = self.refine is not None and not getattr(self.refine, "refines_labels", False)
         refine = self._bind_refinement(encoded, axes, size) if of_maps else None
         narrow = [getattr(self.refine, name, False) for name in ("contenders_only", "undominated_only")]
-        return WindowLogits(stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, *narrow)
+        parts = (stack_windows(grids, encoded.grid)[0], rows, cols, class_index, refine, *narrow)
+        if self.test_cfg.window_softmax and not self.decode_head.gives_probability:
+            return WindowProbabilities(*parts, windows=grids, axes=axes, settings=self.test_cfg)
+        return WindowLogits(*parts)
 
     def _bind_refinement(self, encoded: EncodedImages, axes: tuple[Axis, Axis], size: tuple[int, int]):
         """The refinement, given the picture of one encoded image: normalised, or as RGB in 0..1 at the input's size."""
@@ -226,7 +230,7 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
         return LabelRules(
             num_classes=self.num_classes,
             logit_scale=settings.logit_scale,
-            softmax=not self.decode_head.gives_probability,
+            softmax=not (self.decode_head.gives_probability or settings.window_softmax),
             prob_threshold=threshold,
             area_threshold=settings.area_threshold,
             background_index=background_index or 0,

@@ -22,6 +22,8 @@ class TestSettings:
             ``direct``: one step, a little sharper.
         align_corners: of both steps.
         window_align_corners: of the first step; None: as ``align_corners`` (Talk2DINO: True, and False for the second).
+        window_softmax: take the softmax over all phrases at the pixels of each window and average probabilities where
+            windows overlap, instead of logits (dino.txt).
         contrast: share of each phrase's mean score over the picture that is taken off its map, before everything else.
             Above 0, a phrase that is somewhat likely everywhere loses to those that are likely in one place; 1 leaves
             no say to how well a phrase suits the whole picture.
@@ -46,6 +48,7 @@ class TestSettings:
     resize: str = "two_step"
     align_corners: bool = False
     window_align_corners: bool | None = None
+    window_softmax: bool = False
     contrast: float = 0.0
     min_region: float | None = None
     region_vote: bool | str = False
@@ -65,6 +68,8 @@ class TestSettings:
                 object.__setattr__(self, name, _pair(name, getattr(self, name)))
             if any(step > side for step, side in zip(self.stride, self.crop_size)):
                 raise ValueError(f"test_cfg.stride {self.stride} leaves gaps between windows of {self.crop_size}")
+        if self.window_softmax and self.resize != "two_step":
+            raise ValueError(f"test_cfg.window_softmax goes with resize='two_step', got {self.resize!r}")
         if not 0 <= self.contrast <= 1:
             raise ValueError(f"test_cfg.contrast is a share from 0 to 1, got {self.contrast}")
         if self.min_region is not None and not 0 <= self.min_region < 1:

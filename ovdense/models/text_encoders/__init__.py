@@ -2,12 +2,14 @@
 
 from ovdense.models.text_encoders.cache import PhraseCache, default_cache_dir
 from ovdense.models.text_encoders.clip_text import CLIPTextEncoder
+from ovdense.models.text_encoders.dinotxt_text import DINOTxtTextEncoder
 from ovdense.models.text_encoders.embedding_files import load_class_embeddings
 from ovdense.models.text_encoders.lite_text import LiteText
 from ovdense.models.text_encoders.minilm import MiniLM, load_minilm
 
 __all__ = [
     "CLIPTextEncoder",
+    "DINOTxtTextEncoder",
     "LiteText",
     "MiniLM",
     "PhraseCache",

@@ -1,0 +1,20 @@
+# dino.txt (arXiv 2412.16334) on DINOv2, ADE20K: short side 512, windows of 384, stride 192.
+_base_ = [
+    '../_base_/models/dinotxt.py',
+    '../_base_/backbones/dinotxt_dinov2-vit-l14.py',
+    '../_base_/vocabularies/ade20k-150.py',
+    '../_base_/datasets/ade20k_ov.py',
+    '../_base_/default_runtime_seg.py',
+]
+model = dict(
+    backbone=dict(model=_base_.dino, pretrained=_base_.dinotxt),
+    text_encoder=dict(pretrained=_base_.dinotxt),
+    vocabulary=_base_.vocabulary)
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ovdense.Resize', scale=(2048, 512), keep_ratio=True, interpolation='bicubic'),
+    dict(type='LoadAnnotations'),
+    dict(type='mmseg.PackSegInputs'),
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = test_dataloader
