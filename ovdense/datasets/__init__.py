@@ -23,6 +23,7 @@ __all__ = [
     "COCOStuff164kDataset",
     "CamVidDataset",
     "Cityscapes19Dataset",
+    "CocoCaptionsDataset",
     "Context59Dataset",
     "Context60Dataset",
     "FolderSegDataset",
@@ -32,13 +33,5 @@ __all__ = [
     "ScenesSegDataset",
     "VOC20Dataset",
     "VOC21Dataset",
-    "transforms",
-]
-__all__ = [
-    "CamVidDataset",
-    "CocoCaptionsDataset",
-    "FolderSegDataset",
-    "ScenesDetDataset",
-    "ScenesSegDataset",
     "transforms",
 ]

@@ -8,7 +8,6 @@ from ovdense.engine.overlay_hook import OverlayHook
 from ovdense.engine.protocol_hook import ProtocolHook
 from ovdense.engine.vocabulary_hook import VocabularyHook
 
-__all__ = ["AnyDeviceRunner", "FeatureCache", "FeatureCacheHook", "OverlayHook", "ProtocolHook", "VocabularyHook"]
 __all__ = [
     "AnyDeviceRunner",
     "CaptionFeaturesHook",
@@ -16,5 +15,6 @@ __all__ = [
     "FeatureCache",
     "FeatureCacheHook",
     "OverlayHook",
+    "ProtocolHook",
     "VocabularyHook",
 ]

@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Elements of one product (classes x rows x columns): small enough for the processor's cache.
-BAND_ELEMENTS = 1 << 17
+# Elements (classes x pixels) worked on together, which the processor's cache holds: of shifted maps, of bags.
+BAND_ELEMENTS, BLOCK_ELEMENTS = 1 << 17, 1 << 19
+FEWEST_CLASSES_FOR_BAGS = 6  # with fewer, shifting whole maps is faster
 
 
 def neighbour_offsets(dilations: Sequence[int]) -> list[tuple[int, int]]:
@@ -87,21 +88,88 @@ def pamr_chunks(
         )
     if num_iter < 0 or class_chunk < 1:
         raise ValueError(f"num_iter must be >= 0 and class_chunk >= 1, got {num_iter} and {class_chunk}")
-    affinity = pamr_affinity(image, dilations) if num_iter else None
+    propagation = Propagation(pamr_affinity(image, dilations), dilations) if num_iter else None
     size = tuple(image.shape[-2:])
     for start in range(0, masks.shape[1], class_chunk):
         chunk = masks[:, start : start + class_chunk].float()
         if tuple(chunk.shape[-2:]) != size:
             chunk = F.interpolate(chunk, size=size, mode="bilinear", align_corners=True)
-        yield start, propagate(chunk, affinity, dilations, num_iter) if num_iter else chunk
+        yield start, propagation(chunk, num_iter) if num_iter else chunk
+
+
+class Propagation:
+    """Masks that flow by one affinity: ``propagation(masks (B, S, H, W), num_iter) -> (B, S, H, W)``.
+
+    Each iteration is mask <- sum over neighbours of affinity * mask. A pixel's new values, of all classes at once, are
+    a weighted sum of N rows of the table (pixels, classes): an embedding bag, which reads each neighbour's classes in
+    one piece. On a CPU this is several times faster than shifting whole maps, which a few classes and other devices
+    are left with. No tensor has classes and neighbours at once.
+
+    Args:
+        affinity: (B, N, H, W) as ``pamr_affinity`` gives it.
+        dilations: those of the affinity.
+    """
+
+    def __init__(self, affinity: Tensor, dilations: Sequence[int]) -> None:
+        _check_dilations(dilations)
+        if affinity.shape[1] != 8 * len(dilations):
+            raise ValueError(
+                f"dilations {tuple(dilations)} have {8 * len(dilations)} neighbours, got affinity "
+                f"{tuple(affinity.shape)}: give both functions the same dilations"
+            )
+        self.affinity, self.dilations = affinity, tuple(dilations)
+        self._bags: tuple[Tensor, Tensor] | None = None
+        self._tables: tuple[Tensor, Tensor] | None = None  # kept from call to call: fresh memory costs time
+
+    def __call__(self, masks: Tensor, num_iter: int) -> Tensor:
+        if num_iter == 0:
+            return masks
+        if masks.device.type != "cpu" or masks.shape[1] < FEWEST_CLASSES_FOR_BAGS:
+            return _propagate_shifted(masks, self.affinity, self.dilations, num_iter)
+        if self._bags is None:
+            places = neighbour_places(self.affinity.shape[-2:], self.dilations)
+            self._bags = places, self.affinity.flatten(2).transpose(1, 2).contiguous()
+        places, weights = self._bags
+        out = masks.new_empty(masks.shape)  # contiguous, as flatten below needs
+        for one, weight, refined in zip(masks.flatten(2), weights, out.flatten(2)):
+            self._flow(one, places, weight, num_iter, refined)
+        return out
+
+    def _flow(self, masks: Tensor, places: Tensor, weights: Tensor, num_iter: int, out: Tensor) -> None:
+        """One image: masks and out (S, H * W), places and weights (H * W, N)."""
+        shape = masks.shape[::-1]
+        if self._tables is None or self._tables[0].shape != shape:
+            self._tables = masks.new_empty(shape), masks.new_empty(shape)
+        old, new = self._tables
+        old.copy_(masks.t())
+        pixels = max(BLOCK_ELEMENTS // len(masks), 1)
+        for step in range(num_iter):
+            target = out.t() if step == num_iter - 1 else new
+            for start in range(0, len(old), pixels):
+                block = slice(start, start + pixels)
+                target[block] = F.embedding_bag(places[block], old, per_sample_weights=weights[block], mode="sum")
+            old, new = new, old
 
 
 def propagate(masks: Tensor, affinity: Tensor, dilations: Sequence[int], num_iter: int) -> Tensor:
     """``num_iter`` times: mask <- sum over neighbours of affinity * mask, (B, S, H, W) with affinity (B, N, H, W).
 
-    Holds two copies of the masks; no tensor has classes and neighbours at once.
+    For many masks on one image make a ``Propagation`` once.
     """
-    _check_dilations(dilations)
+    return Propagation(affinity, dilations)(masks, num_iter)
+
+
+def neighbour_places(size: tuple[int, int], dilations: Sequence[int]) -> Tensor:
+    """Where the neighbours of each pixel lie in the flattened image, (H * W, N) int32; beyond the border it repeats."""
+    height, width = size
+    y, x = torch.arange(height, dtype=torch.int32)[:, None], torch.arange(width, dtype=torch.int32)
+    offsets = neighbour_offsets(dilations)
+    places = [(y + dy).clamp(0, height - 1) * width + (x + dx).clamp(0, width - 1) for dy, dx in offsets]
+    return torch.stack(places, dim=-1).flatten(0, 1)
+
+
+def _propagate_shifted(masks: Tensor, affinity: Tensor, dilations: Sequence[int], num_iter: int) -> Tensor:
+    """``propagate`` map by map: two padded copies of the masks, a multiply-add for each neighbour."""
     offsets, margin = neighbour_offsets(dilations), max(dilations)
     _, classes, height, width = masks.shape
     old = F.pad(masks, [margin] * 4, mode="replicate")

@@ -7,7 +7,16 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from ovdense.functional.pamr import PAMRRefiner, neighbour_offsets, pamr, pamr_affinity, pamr_chunks, propagate
+from ovdense.functional.pamr import (
+    PAMRRefiner,
+    Propagation,
+    neighbour_offsets,
+    neighbour_places,
+    pamr,
+    pamr_affinity,
+    pamr_chunks,
+    propagate,
+)
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "official" / "pamr" / "io.safetensors"
 SETTINGS = {"naclip_it10_d8_16": (8, 16), "talk2dino_it10_d1_2_4_8_12_24": (1, 2, 4, 8, 12, 24)}
@@ -62,6 +71,29 @@ def test_bands_do_not_change_the_result(monkeypatch):
     assert torch.equal(pamr(image, masks, 4), expected)
 
 
+@pytest.mark.parametrize("block", [1 << 19, 70])
+def test_bags_and_shifted_maps_agree(monkeypatch, block):
+    # Both orders of work sum the neighbours in the same order; the masks that came in stay as they are.
+    generator = torch.Generator().manual_seed(0)
+    image, masks = torch.randn(2, 3, 23, 19, generator=generator), torch.rand(2, 8, 23, 19, generator=generator)
+    monkeypatch.setattr("ovdense.functional.pamr.BLOCK_ELEMENTS", block)
+    propagation, kept = Propagation(pamr_affinity(image, (2, 3)), (2, 3)), masks.clone()
+    for chunk in (masks, masks[:, 1:7], masks.flip(0)):
+        kept_chunk = chunk.clone()
+        monkeypatch.setattr("ovdense.functional.pamr.FEWEST_CLASSES_FOR_BAGS", 1)
+        bags = propagation(chunk, 3)
+        assert torch.equal(chunk, kept_chunk)
+        monkeypatch.setattr("ovdense.functional.pamr.FEWEST_CLASSES_FOR_BAGS", 99)
+        torch.testing.assert_close(bags, propagation(chunk, 3), atol=1e-6, rtol=0)
+    assert torch.equal(masks, kept)
+
+
+def test_places_of_neighbours_repeat_the_border():
+    # 2 x 3 pixels, numbered 0 1 2 / 3 4 5; the eight neighbours of pixel 0 row by row, without itself.
+    assert neighbour_places((2, 3), (1,))[0].tolist() == [0, 0, 1, 0, 1, 3, 3, 4]
+    assert neighbour_places((2, 3), (2,))[4].tolist() == [0, 1, 2, 3, 5, 3, 4, 5]
+
+
 def test_one_step_by_hand():
     # Dilation 1, three pixels in a row with equal affinities 1/8: rows repeat, so that three of a pixel's eight
     # neighbours show the left pixel, three the right one and two the pixel itself.
@@ -111,5 +143,7 @@ def test_errors_name_what_came():
         pamr(torch.zeros(2, 3, 4, 4), torch.zeros(1, 2, 4, 4))
     with pytest.raises(ValueError, match=r"got \(0,\)"):
         pamr(torch.zeros(1, 3, 4, 4), torch.zeros(1, 2, 4, 4), dilations=(0,))
+    with pytest.raises(ValueError, match=r"have 16 neighbours, got affinity \(1, 8, 4, 4\)"):
+        propagate(torch.zeros(1, 2, 4, 4), torch.zeros(1, 8, 4, 4), (8, 16), 1)
     with pytest.raises(ValueError, match="got -1 and 32"):
         pamr(torch.zeros(1, 3, 4, 4), torch.zeros(1, 2, 4, 4), num_iter=-1)

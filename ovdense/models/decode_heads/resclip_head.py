@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ovdense.functional.attention_resclip import feedback_affinity, patch_labels
 from ovdense.functional.online_argmax import OnlineArgmax
-from ovdense.functional.pamr import pamr_affinity, propagate
+from ovdense.functional.pamr import Propagation, pamr_affinity
 from ovdense.functional.similarity import pixel_logits
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
@@ -86,12 +86,14 @@ class ResCLIPHead(BaseModule):
 
     def _pixel_labels(self, logits: Tensor, image: Tensor) -> Tensor:
         """Phrases (H,W) of one image (3,H,W), some phrases at a time."""
-        affinity = pamr_affinity(image[None], self.dilations) if self.num_iter else None
+        propagation = None
+        if self.num_iter:
+            propagation = Propagation(pamr_affinity(image[None], self.dilations), self.dilations)
         index = torch.arange(len(logits), device=logits.device)
         best = OnlineArgmax(scale=self.logit_scale)
         for part in index.split(CLASSES_AT_ONCE):
             maps = F.interpolate(logits[None, part].float(), size=image.shape[-2:], mode="bilinear")
-            if affinity is not None:
-                maps = propagate(maps, affinity, self.dilations, self.num_iter)
+            if propagation is not None:
+                maps = propagation(maps, self.num_iter)
             best.update(maps[0], part)
         return best.labels.masked_fill(best.probability() < self.label_threshold, 0)

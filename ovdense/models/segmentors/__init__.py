@@ -6,5 +6,11 @@ from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
 from ovdense.models.segmentors.test_settings import TestSettings
 
-__all__ = ["EncodedImages", "FelzenszwalbRegions", "OpenVocabSegmentor", "ProposedRegions", "TestSettings"]
-__all__ = ["CaptionSegmentor", "EncodedImages", "OpenVocabSegmentor", "TestSettings"]
+__all__ = [
+    "CaptionSegmentor",
+    "EncodedImages",
+    "FelzenszwalbRegions",
+    "OpenVocabSegmentor",
+    "ProposedRegions",
+    "TestSettings",
+]

@@ -19,7 +19,7 @@ from ovdense.functional.similarity import synonym_max
 from ovdense.functional.upsample_argmax import separable_argmax
 
 PIXELS_AT_ONCE = 1 << 20
-CLASSES_AT_ONCE = 16
+CLASSES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)

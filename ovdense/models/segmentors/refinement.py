@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ovdense.functional.guided_filter import guided_filter
 from ovdense.functional.label_propagation import PixelGraph, lposs_colours
-from ovdense.functional.pamr import pamr_affinity, propagate
+from ovdense.functional.pamr import Propagation, pamr_affinity
 from ovdense.models.segmentors.sam_prompts import SAMPrompts
 
 
@@ -28,10 +28,10 @@ class PAMR:
 
     def bind(self, guide: Tensor) -> Callable[[Tensor], Tensor]:
         """The refinement (s,H,W) -> (s,H,W) of maps by the image (1,3,H,W) that guides them."""
-        affinity = pamr_affinity(guide, self.dilations)  # once, for all chunks of classes
+        propagation = Propagation(pamr_affinity(guide, self.dilations), self.dilations)  # once, for all chunks
 
         def refine(maps: Tensor) -> Tensor:
-            return propagate(maps[None].float(), affinity, self.dilations, self.num_iter)[0]
+            return propagation(maps[None].float(), self.num_iter)[0]
 
         return refine
 
