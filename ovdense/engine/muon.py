@@ -76,7 +76,10 @@ class MuonAdamW(AdamW):
 
     def _muon_step(self, parameter: Tensor, group: dict) -> None:
         state = self.state[parameter]
-        momentum = state.setdefault("momentum", torch.zeros_like(parameter))
+        if not state:  # Adam reads ``step`` of every state it is given back
+            state.update(step=torch.tensor(0.0), momentum=torch.zeros_like(parameter))
+        state["step"] += 1
+        momentum = state["momentum"]
         momentum.lerp_(parameter.grad, 1 - group["momentum"])
         update = parameter.grad.lerp(momentum, group["momentum"])
         rows, columns = update.shape

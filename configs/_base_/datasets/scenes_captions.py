@@ -1,6 +1,6 @@
 # Training scenes of 48 pixels with one or two objects, and the words that are true of them; nothing says where.
 train_dataloader = dict(
-    batch_size=128,
+    batch_size=64,
     num_workers=0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
