@@ -14,6 +14,22 @@ MODELS = Registry("model", parent=mmengine_registry.MODELS, locations=["ovdense.
 METRICS = Registry("metric", parent=mmengine_registry.METRICS, locations=["ovdense.evaluation"])
 HOOKS = Registry("hook", parent=mmengine_registry.HOOKS, locations=["ovdense.engine"])
 LOOPS = Registry("loop", parent=mmengine_registry.LOOPS, locations=["ovdense.engine"])
+OPTIMIZERS = Registry("optimizer", parent=mmengine_registry.OPTIMIZERS, locations=["ovdense.engine"])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor",
+    parent=mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=["ovdense.engine"],
+)
 VISUALIZERS = Registry("visualizer", parent=mmengine_registry.VISUALIZERS, locations=["ovdense.visualization"])
 
-__all__ = ["DATASETS", "HOOKS", "LOOPS", "METRICS", "MODELS", "TRANSFORMS", "VISUALIZERS"]
+__all__ = [
+    "DATASETS",
+    "HOOKS",
+    "LOOPS",
+    "METRICS",
+    "MODELS",
+    "OPTIMIZERS",
+    "OPTIM_WRAPPER_CONSTRUCTORS",
+    "TRANSFORMS",
+    "VISUALIZERS",
+]

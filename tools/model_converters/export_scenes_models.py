@@ -1,5 +1,6 @@
 """Takes an embedded model out of the checkpoint of its training, in half precision.
 
+python tools/model_converters/export_scenes_models.py clip CHECKPOINT ovdense/assets/models/scenes
 python tools/model_converters/export_scenes_models.py companion CHECKPOINT ovdense/assets/models/scenes_dino
 python tools/model_converters/export_scenes_models.py proposals CHECKPOINT ovdense/assets/models/scenes_proposals
 python tools/model_converters/export_scenes_models.py clip_dinoiser CHECKPOINT ovdense/assets/models/scenes_dinoiser
@@ -15,12 +16,14 @@ from safetensors.torch import save_file
 
 import ovdense  # noqa: F401  (first: it repairs missing binaries)
 from ovdense.apis.checkpoints import read_checkpoint
+from ovdense.models.backbones.open_clip_loader import load_clip
 
 PREFIXES = {
-    "companion": "teacher.trunk.",
-    "proposals": "proposals.",
-    "clip_dinoiser": "decode_head.",
-    "found": "decode_head.decoder.",
+    "clip": ("visual.", "logit_scale"),
+    "companion": ("teacher.trunk.",),
+    "proposals": ("proposals.",),
+    "clip_dinoiser": ("decode_head.",),
+    "found": ("decode_head.decoder.",),
 }
 TRUNK = dict(
     architecture="vit_tiny_patch16_224",
@@ -38,19 +41,28 @@ TRUNK = dict(
 def export(kind: str, checkpoint: Path, out: Path) -> None:
     """Writes ``model.safetensors`` and, for the companion, ``config.json`` into the folder ``out``."""
     weights, _ = read_checkpoint(checkpoint)
-    prefix = PREFIXES[kind]
-    tensors = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    prefixes = PREFIXES[kind]
+    tensors = {name: value for name, value in weights.items() if name.startswith(prefixes)}
     if not tensors:
-        raise SystemExit(f"error: {checkpoint} holds no weights named {prefix}*: it is no checkpoint of the {kind}")
+        raise SystemExit(
+            f"error: {checkpoint} holds no weights named {prefixes[0]}*: it is no checkpoint of the {kind}"
+        )
     tensors = {name: half(value) for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
     out.mkdir(parents=True, exist_ok=True)
+    if kind == "clip":
+        tensors["text_mean"] = load_clip("scenes").tensors["text_mean"].clone()
+        tower = {} if (out / "config.json").is_file() else load_clip("scenes").config
+        if tower:
+            (out / "config.json").write_text(json.dumps(tower, indent=2) + "\n", encoding="utf-8")
+    else:
+        tensors = {name.removeprefix(prefixes[0]): value for name, value in tensors.items()}
     save_file(tensors, out / "model.safetensors")
     if kind == "companion":
         (out / "config.json").write_text(json.dumps(TRUNK, indent=2) + "\n", encoding="utf-8")
 
 
 def half(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+    return tensor.half().contiguous() if tensor.is_floating_point() and tensor.ndim else tensor.contiguous()
 
 
 def main(argv=None) -> None:

@@ -1,5 +1,6 @@
 """The scenes benchmark: a generator of drawn scenes with exact labels, and datasets over it."""
 
+from ovdense.datasets.scenes.caption_dataset import ScenesCaptionDataset
 from ovdense.datasets.scenes.demo import demo_scene
 from ovdense.datasets.scenes.det_dataset import ScenesDetDataset
 from ovdense.datasets.scenes.fixed import FixedScenes, fixed_names, load_fixed_scenes
@@ -12,6 +13,7 @@ __all__ = [
     "Scene",
     "SceneGenerator",
     "SceneObject",
+    "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesObjectnessDataset",
     "ScenesSegDataset",

@@ -1,5 +1,6 @@
-"""Models that are trained without labels, for others to build on."""
+"""Models that are trained from scratch, without places of anything, for others to build on."""
 
+from ovdense.models.pretrainers.name_contrast import NameContrastPretrainer
 from ovdense.models.pretrainers.paste_contrast import PasteContrastPretrainer
 
-__all__ = ["PasteContrastPretrainer"]
+__all__ = ["NameContrastPretrainer", "PasteContrastPretrainer"]
