@@ -116,7 +116,7 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
             groups["muon" if in_block else "weights" if parameter.ndim > 1 else "vectors"].append(parameter)
         if not groups["muon"]:
             raise ValueError(
-                f"no matrix of the model has {self.blocks!r} in its name: set paramwise_cfg=dict(blocks=...)"
+                f"no matrix of the model has {self.blocks!r} in its name: set paramwise_cfg=dict(blocks=..)"
             )
         config = self.optimizer_cfg.copy()
         config["params"] = [

@@ -40,6 +40,11 @@ def test_the_companions_affinities_lift_the_embedded_clip(tmp_path):
     assert proxy > plain > 30
 
 
+def test_trident_splices_and_correlates_scenes(tmp_path):
+    """24.8 over 120 scenes; chance is 0.8."""
+    assert runner_of("trident_scenes_scenes-48-96", tmp_path).test()["mIoU"] > 15
+
+
 def test_a_probe_of_the_embedded_clip_learns(tmp_path):
     """The config's 60 steps reach an mIoU of 37.9 on 120 scenes; chance is 0.8."""
     short = {"train_cfg.max_iters": 12, "train_cfg.val_interval": 12, "param_scheduler": None}

@@ -12,7 +12,7 @@ from torch import Tensor
 def name_contrast(logits: Tensor, truth: Tensor) -> Tensor:
     """Every true word against all words that are not true of the picture, the true ones not against each other.
 
-    ``-log(exp(l_p) / (exp(l_p) + sum of exp(l_n) over false n))``, averaged over a picture's true words by their weight.
+    ``-log(exp(l_p) / (exp(l_p) + sum of exp(l_n) for false n))``, a mean over true words by weight.
 
     Args:
         logits: (B, W).

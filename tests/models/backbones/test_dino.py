@@ -144,3 +144,20 @@ def test_errors(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ConnectionError, match="local weight file"):
         DINOBackbone(model="vit_small_patch14_dinov2", pretrained=True)
+
+
+@pytest.mark.parametrize("name", MODELS_AND_PREFIX)
+def test_patch_attention_is_the_captured_attention_of_the_patches(name):
+    stride, prefix = MODELS_AND_PREFIX[name]
+    backbone, pictures = build(name, capture=("attention", "v")), torch.randn(2, 3, 2 * stride, 3 * stride)
+    extras, attention = backbone(pictures).extras, backbone.patch_attention(pictures)
+    assert attention.grid == (2, 3) and attention.keys.shape[2] == prefix + 6
+    expected = extras["attention"][:, :, prefix:, prefix:]
+    torch.testing.assert_close(attention.rows(slice(None)), expected, **FEATURES)
+    values = attention.values.transpose(1, 2).flatten(2)
+    torch.testing.assert_close(values, rows(extras["v"]), **FEATURES)
+
+
+def test_patch_attention_needs_queries_and_keys():
+    with pytest.raises(ValueError, match="has no queries and keys"):
+        build("vit_small_patch8_224.dino", attention="value").patch_attention(torch.randn(1, 3, 16, 16))

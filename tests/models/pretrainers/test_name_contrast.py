@@ -78,5 +78,5 @@ def test_a_class_token_twin_trains_no_patch():
 
 
 def test_channels_of_tower_and_text_must_agree():
-    with pytest.raises(ValueError, match="384 channels, vision.output_dim is 64"):
+    with pytest.raises(ValueError, match=r"384 channels, vision\.output_dim is 64"):
         tiny_model(vision=dict(image_size=16, patch_size=8, width=32, layers=1, heads=2, mlp_ratio=2.0, output_dim=64))

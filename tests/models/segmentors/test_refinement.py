@@ -70,7 +70,7 @@ def test_a_flat_picture_is_a_guide_too():
 
 
 def test_unknown_refinements_name_the_known():
-    with pytest.raises(ValueError, match=r"\['GuidedFilter', 'PAMR', 'PixelPropagation'\], got 'CRF'"):
+    with pytest.raises(ValueError, match=r"\['GuidedFilter', 'PAMR', 'PixelPropagation', 'SAMPrompts'\], got 'CRF'"):
         build_refinement(dict(type="CRF"))
 
 
