@@ -2,7 +2,7 @@
 
 python tools/model_converters/import_heads.py clip_dinoiser last.pt checkpoints/clip_dinoiser_vit-b16.pth
 python tools/model_converters/import_heads.py found decoder_weights.pt checkpoints/found_vit-s8.pth
-python tools/model_converters/import_heads.py clip_dinoiser work_dirs/NAME/iter_6300.pth checkpoints/NAME.pth
+python tools/model_converters/import_heads.py clip_dinoiser work_dirs/NAME/iter_6300.pth checkpoints/clip_dinoiser.pth
 
 The result goes to ``tools/test.py`` as a checkpoint and to ``decode_head.pretrained``. Weights that are missing, not
 known or of another shape end the conversion.

@@ -42,6 +42,7 @@ class FOUNDHead(BaseModule):
     gives_probability = False
     learns_from_images = True
     num_classes = 2
+    classes, palette = ("background", "object"), [[0, 0, 0], [220, 60, 40]]
 
     def __init__(
         self,

@@ -97,6 +97,8 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
             space=backbone.space,
             embed_dim=getattr(self.decode_head, "text_dim", backbone.embed_dim),
         )
+        if not self.decode_head.uses_text and getattr(self.decode_head, "classes", None):
+            self.dataset_meta = dict(classes=list(self.decode_head.classes), palette=self.decode_head.palette)
         frozen = not any(parameter.requires_grad for parameter in backbone.parameters())
         if save_frozen is None:
             save_frozen = not _has_named_weights(backbone_config, backbone)
