@@ -25,7 +25,7 @@ def test_large_ids_keep_their_last_digit():
 
 
 def test_an_unknown_sampling_is_refused():
-    with pytest.raises(ValueError, match="sampling must be one of .*'mean'"):
+    with pytest.raises(ValueError, match=r"sampling must be one of .*'mean'"):
         resize_regions(torch.zeros(2, 2), (1, 1), "mean")
 
 

@@ -145,15 +145,15 @@ def test_a_model_of_timm_runs():
 
 
 def test_what_cannot_be_is_refused(backbone):
-    with pytest.raises(ValueError, match="takes region masks.*LoadRegionMasks"):
+    with pytest.raises(ValueError, match=r"takes region masks.*LoadRegionMasks"):
         backbone(pictures())
     with pytest.raises(ValueError, match=r"do not fit images"):
         backbone.encode(pictures(), regions=halves((8, 8)))
-    with pytest.raises(ValueError, match="no region masks came with a.jpg.*regions=dict"):
+    with pytest.raises(ValueError, match=r"no region masks came with a.jpg.*regions=dict"):
         backbone.window_inputs(pictures(1), [dict(img_path="a.jpg")], [(0, 0, 88, 56)])
     with pytest.raises(ValueError, match="2 images came with region masks for 0"):
         backbone.window_inputs(pictures(), [], [])
-    with pytest.raises(ValueError, match="map .H, W. of integers, got float64"):
+    with pytest.raises(ValueError, match=r"map .H, W. of integers, got float64"):
         backbone.window_inputs(pictures(1), as_meta(halves()[:1].double()), [(0, 0, 88, 56)])
     with pytest.raises(ValueError, match="spatial_blocks must name blocks 0 to 3"):
         build(spatial_blocks=(4,))

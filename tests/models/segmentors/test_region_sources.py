@@ -140,5 +140,5 @@ def test_sources_do_not_learn_and_take_pictures_alone():
     model = segmentor(regions=dict(type="ProposedRegions", proposals=proposals)).train()
     assert not any(module.training for module in model.regions.modules())
     assert not any(parameter.requires_grad for parameter in model.regions.parameters())
-    with pytest.raises(TypeError, match="looks at the picture alone.*SegmentProposals"):
+    with pytest.raises(TypeError, match=r"looks at the picture alone.*SegmentProposals"):
         MODELS.build(dict(type="ProposedRegions", proposals=dict(type="SegmentProposals")))
