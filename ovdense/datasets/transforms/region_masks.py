@@ -133,9 +133,7 @@ class LoadRegionMasks(BaseTransform):
         with file:
             names = file.files if self.key is None else [self.key]
             if len(names) != 1 or names[0] not in file.files:
-                raise ValueError(
-                    f"{path} holds the arrays {file.files}: name the region map by key=..., got {self.key}"
-                )
+                raise ValueError(f"{path} has the arrays {file.files}: name the region map by key, got {self.key!r}")
             return file[names[0]]
 
     def _annotations(self) -> dict[str, list]:
