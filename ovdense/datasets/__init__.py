@@ -3,6 +3,6 @@
 from ovdense.datasets import transforms
 from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.folder import FolderSegDataset
-from ovdense.datasets.scenes import ScenesDetDataset, ScenesSegDataset
+from ovdense.datasets.scenes import ScenesDetDataset, ScenesPanopticDataset, ScenesSegDataset
 
-__all__ = ["CamVidDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesSegDataset", "transforms"]
+__all__ = ["CamVidDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesPanopticDataset", "ScenesSegDataset", "transforms"]

@@ -4,6 +4,7 @@ from ovdense.datasets.scenes.demo import demo_scene
 from ovdense.datasets.scenes.det_dataset import ScenesDetDataset
 from ovdense.datasets.scenes.fixed import FixedScenes, fixed_names, load_fixed_scenes
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator, SceneObject
+from ovdense.datasets.scenes.panoptic_dataset import ScenesPanopticDataset
 from ovdense.datasets.scenes.seg_dataset import ScenesSegDataset
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "SceneGenerator",
     "SceneObject",
     "ScenesDetDataset",
+    "ScenesPanopticDataset",
     "ScenesSegDataset",
     "demo_scene",
     "fixed_names",
