@@ -14,11 +14,11 @@ model = dict(
         activation='softmax',
         logit_scale=20.0,
         objectness_weight=0.3,
-        crop_weight=0.5,
+        crop_weight=0.65,
         crop_size=48,
         crop_fade=1.0),
     stuff_head=dict(type='PixelTextHead'),
     test_cfg=dict(score_thr=0.01),
-    panoptic_cfg=dict(min_stuff_share=0.1))
+    panoptic_cfg=dict(min_stuff_share=0.2))
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

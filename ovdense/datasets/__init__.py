@@ -5,4 +5,11 @@ from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.scenes import ScenesDetDataset, ScenesPanopticDataset, ScenesSegDataset
 
-__all__ = ["CamVidDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesPanopticDataset", "ScenesSegDataset", "transforms"]
+__all__ = [
+    "CamVidDataset",
+    "FolderSegDataset",
+    "ScenesDetDataset",
+    "ScenesPanopticDataset",
+    "ScenesSegDataset",
+    "transforms",
+]

@@ -2,6 +2,7 @@
 
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
+from ovdense.evaluation.grouped_iou import GroupedIoUMetric
 from ovdense.evaluation.panoptic_quality import PanopticQuality
 
-__all__ = ["GroupedCocoMetric", "PanopticQuality", "chance_ap50", "chance_miou", "chance_pq"]
+__all__ = ["GroupedCocoMetric", "GroupedIoUMetric", "PanopticQuality", "chance_ap50", "chance_miou", "chance_pq"]

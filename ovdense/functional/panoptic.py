@@ -1,7 +1,7 @@
 """From scored masks of things and a label map of stuff to one panoptic map.
 
-Shapes: N masks, H x W pixels. A pixel of a panoptic map is class + ``INSTANCE_OFFSET`` * instance, as in mmdet; stuff has
-instance 0, void is the number of classes.
+Shapes: N masks, H x W pixels. A pixel of a panoptic map is class + ``INSTANCE_OFFSET`` * instance, as in mmdet; stuff
+has instance 0, void is the number of classes.
 """
 
 from __future__ import annotations
