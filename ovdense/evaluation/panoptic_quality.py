@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from ovdense.functional.panoptic import INSTANCE_OFFSET
 from ovdense.registry import METRICS
-
-INSTANCE_OFFSET = 1000  # of mmdet: a predicted pixel is class + INSTANCE_OFFSET * instance; classes from K on are void
 
 
 @METRICS.register_module()

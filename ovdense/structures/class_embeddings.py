@@ -5,6 +5,7 @@ Shapes: S phrases (synonyms), K classes, C channels of the text space.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -37,6 +38,15 @@ class ClassEmbeddings:
     @property
     def embed_dim(self) -> int:
         return self.rows.shape[1]
+
+    def subset(self, indices: Sequence[int]) -> ClassEmbeddings:
+        """The rows of some classes, which are numbered anew in the order of ``indices``."""
+        index = self.class_index
+        position = index.new_full((self.num_classes,), -1)
+        position[list(indices)] = torch.arange(len(indices), device=index.device)
+        keep = position[index] >= 0
+        rows = self.rows[keep.to(self.rows.device)]
+        return replace(self, rows=rows, class_index=position[index][keep], vocabulary=self.vocabulary.subset(indices))
 
     def to(self, *args, **kwargs) -> ClassEmbeddings:
         """A copy on another device or of another float type."""

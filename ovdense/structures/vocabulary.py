@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -189,6 +189,19 @@ class Vocabulary:
             raise ValueError(f"the vocabulary has the groups {sorted(self.groups) or 'none'}, got {name!r}")
         return self.groups[name]
 
+    def subset(self, indices: Sequence[int]) -> Vocabulary:
+        """Some of the classes, in the order of ``indices``; groups keep what is left of them."""
+        position = {index: new for new, index in enumerate(indices)}
+        groups = {name: tuple(position[i] for i in members if i in position) for name, members in self.groups.items()}
+        return replace(
+            self,
+            classes=tuple(self.classes[index] for index in indices),
+            phrases=tuple(self.phrases[index] for index in indices),
+            groups=groups,
+            background=self.background if self.background_index in position else Background(),
+            colors=tuple(self.colors[index] for index in indices) if self.colors else (),
+        )
+
     def with_templates(self, templates: str | Iterable[str] | None) -> Vocabulary:
         """The same classes through other templates; None for the text encoder's own default."""
         return replace(self, templates=parse_templates(templates))
@@ -239,16 +252,7 @@ class Vocabulary:
         )
 
     def _without(self, index: int) -> Vocabulary:
-        def drop(items: tuple) -> tuple:
-            return items[:index] + items[index + 1 :]
-
-        groups = {
-            name: tuple(other - (other > index) for other in indices if other != index)
-            for name, indices in self.groups.items()
-        }
-        return replace(
-            self, classes=drop(self.classes), phrases=drop(self.phrases), groups=groups, colors=drop(self.colors)
-        )
+        return self.subset([other for other in range(self.num_classes) if other != index])
 
 
 def is_background(name: str) -> bool:

@@ -13,20 +13,20 @@ from collections import Counter
 from pathlib import Path
 
 from ovdense.datasets.scenes.base import select_objects
-from ovdense.datasets.scenes.fixed import FIXED, write_fixed_scenes
+from ovdense.datasets.scenes.fixed import FIXED, FIXED_VOCABULARIES, write_fixed_scenes
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator
 from ovdense.datasets.scenes.sprites import HELD_OUT_STYLE, TRAIN_STYLES
 from ovdense.models.vocabulary_files import load_vocabulary
 
 POOL = 8  # candidates for every scene that is kept
-# vocabulary whose objects appear, number of scenes, drawing styles
+# number of scenes, drawing styles
 SUBSETS = {
-    "base": ("scenes-48", 46, TRAIN_STYLES),
-    "full": ("scenes-143", 56, TRAIN_STYLES),
-    "synonyms": ("scenes-synonyms-53", 36, TRAIN_STYLES),
-    "style": ("scenes-48", 28, (HELD_OUT_STYLE,)),
-    "unseen": ("scenes-unseen-40", 28, TRAIN_STYLES),
-    "composition": ("scenes-composition-76", 28, TRAIN_STYLES),
+    "base": (46, TRAIN_STYLES),
+    "full": (56, TRAIN_STYLES),
+    "synonyms": (36, TRAIN_STYLES),
+    "style": (28, (HELD_OUT_STYLE,)),
+    "unseen": (28, TRAIN_STYLES),
+    "composition": (28, TRAIN_STYLES),
 }
 
 
@@ -46,8 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=FIXED, help="folder of the sheets")
     args = parser.parse_args(argv)
-    for position, (name, (vocabulary, count, styles)) in enumerate(SUBSETS.items()):
-        classes = select_objects(load_vocabulary(vocabulary), None)
+    for position, (name, (count, styles)) in enumerate(SUBSETS.items()):
+        classes = select_objects(load_vocabulary(FIXED_VOCABULARIES[name]), None)
         options = dict(seed=77_000 + position, texture_seed=77, texture_variants=6, num_objects=(1, 4))
         generator = SceneGenerator(classes=classes, styles=styles, **options)
         scenes = keep_varied([generator[index] for index in range(POOL * count)], count)

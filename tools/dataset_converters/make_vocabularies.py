@@ -225,11 +225,14 @@ def vocabularies() -> dict[str, dict]:
 
 
 def scenes_vocabularies() -> dict[str, dict]:
-    """The scenes' classes that no training shows: objects beyond those of scenes-143, held-out drawn shapes."""
+    """The scenes' classes that no training shows (objects beyond those of scenes-143, held-out drawn shapes), and those
+    with synonyms by their trained names."""
     known = load_vocabulary("scenes-143")
     unseen = [name for name in load_atlas().classes if name not in known.classes]
     held_out = composition_names("held-out")
+    synonyms = json.loads((OUT / "scenes-synonyms-53.json").read_text(encoding="utf-8"))
     return {
+        f"scenes-{len(synonyms['classes'])}": {key: value for key, value in synonyms.items() if key != "phrases"},
         f"scenes-unseen-{len(unseen) + len(STUFF)}": scenes_entry(unseen, "unseen"),
         f"scenes-composition-{len(held_out) + len(STUFF)}": scenes_entry(held_out, "held-out"),
     }

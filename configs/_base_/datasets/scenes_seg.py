@@ -9,5 +9,5 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ScenesSegDataset', split='val', num_scenes=120, test_mode=True, pipeline=test_pipeline))
 val_dataloader = test_dataloader
-val_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], groups=('thing', 'stuff'))
 test_evaluator = val_evaluator

@@ -6,6 +6,7 @@ from ovdense.datasets.scenes.det_dataset import ScenesDetDataset
 from ovdense.datasets.scenes.fixed import FixedScenes, fixed_names, load_fixed_scenes
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator, SceneObject
 from ovdense.datasets.scenes.objectness_dataset import ScenesObjectnessDataset
+from ovdense.datasets.scenes.panoptic_dataset import ScenesPanopticDataset
 from ovdense.datasets.scenes.seg_dataset import ScenesSegDataset
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesObjectnessDataset",
+    "ScenesPanopticDataset",
     "ScenesSegDataset",
     "demo_scene",
     "fixed_names",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pycocotools.mask as mask_api
 from mmdet.datasets.base_det_dataset import BaseDetDataset
@@ -61,14 +63,21 @@ class ScenesDetDataset(GeneratedScenes, BaseDetDataset):
         return [instance["bbox_label"] for instance in self.get_data_info(idx)["instances"]]
 
     def _labels(self, scene: Scene) -> dict:
-        instances = []
-        for item in scene.objects:
-            if item.name not in self._label_of:
-                continue
-            mask = encode_mask(scene.instances == item.instance_id)
-            label, ignored = self._label_of[item.name], int(item.ignored)
-            instances.append(dict(bbox=list(item.box), bbox_label=label, mask=mask, ignore_flag=ignored))
-        return dict(instances=instances, caption=scene.caption)
+        return dict(instances=scene_instances(scene, self._label_of), caption=scene.caption)
+
+
+def scene_instances(scene: Scene, label_of: Mapping[str, int]) -> list[dict]:
+    """mmdet's ``instances``, with run-length masks, of the objects that have a label; hidden ones are ignored."""
+    return [
+        dict(
+            bbox=list(item.box),
+            bbox_label=label_of[item.name],
+            mask=encode_mask(scene.instances == item.instance_id),
+            ignore_flag=int(item.ignored),
+        )
+        for item in scene.objects
+        if item.name in label_of
+    ]
 
 
 def encode_mask(mask: np.ndarray) -> dict:

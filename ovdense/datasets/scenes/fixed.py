@@ -19,6 +19,15 @@ from ovdense.datasets.scenes.sprites import ATLAS
 
 FIXED = ATLAS / "val"
 COLUMNS = 10
+# The classes of each sub-set's pictures
+FIXED_VOCABULARIES = {
+    "base": "scenes-48",
+    "composition": "scenes-composition-76",
+    "full": "scenes-143",
+    "style": "scenes-48",
+    "synonyms": "scenes-synonyms-53",
+    "unseen": "scenes-unseen-40",
+}
 
 
 class FixedScenes:

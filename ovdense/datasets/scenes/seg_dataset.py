@@ -38,7 +38,8 @@ class ScenesSegDataset(GeneratedScenes, BaseSegDataset):
         self._set_up_scenes(vocabulary, objects, split, num_scenes, first_scene, generator, fixed)
         if self.vocabulary.num_classes > 255:
             raise ValueError(f"a scene's label map holds 255 classes at most, got {self.vocabulary.num_classes}")
-        metainfo = dict(classes=self.vocabulary.classes, palette=self.vocabulary.palette)
+        groups = {name: list(members) for name, members in self.vocabulary.groups.items()}
+        metainfo = dict(classes=self.vocabulary.classes, palette=self.vocabulary.palette, groups=groups)
         super().__init__(metainfo=metainfo, **kwargs)
 
     @classmethod

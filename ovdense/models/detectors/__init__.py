@@ -1,6 +1,7 @@
 """Detectors and the proposal generators that they take."""
 
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
+from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
 from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
@@ -9,6 +10,7 @@ __all__ = [
     "EncodedRegions",
     "GivenProposals",
     "OpenVocabDetector",
+    "OpenVocabPanopticDetector",
     "ProposalGenerator",
     "RPNProposals",
     "SegmentProposals",

@@ -1,14 +1,20 @@
 import json
 import runpy
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmdet.datasets import CocoPanopticDataset
+from PIL import Image
 from pycocotools.coco import COCO
 
 from ovdense.datasets import ScenesSegDataset
 from ovdense.datasets.scenes.base import select_objects
+from ovdense.datasets.scenes.fixed import load_fixed_scenes
 from ovdense.datasets.scenes.generator import SceneGenerator
+from ovdense.datasets.scenes.shapes import SHAPE_STYLE
+from ovdense.datasets.scenes.sprites import HELD_OUT_STYLE, TRAIN_STYLES
 from ovdense.datasets.scenes.writer import SceneWriter
 from ovdense.models.vocabulary_files import load_vocabulary
 
@@ -69,6 +75,69 @@ def test_panoptic_segments_cover_what_is_not_ignored(written):
             assert {scene.labels[label] for label in np.unique(scene.semantic[mask])} == {names[segment["category_id"]]}
 
 
+def test_panoptic_files_agree_with_mmdets_reader_and_the_label_maps(written):
+    folder, scenes = written
+    images, labels = folder / "images" / "validation", folder / "annotations" / "validation"
+    dataset = CocoPanopticDataset(
+        ann_file=str(folder / "coco" / "panoptic_val.json"),
+        data_prefix=dict(img=str(images), seg=str(folder / "coco" / "panoptic_val")),
+        metainfo=dict(classes=(), thing_classes=(), stuff_classes=()),
+        pipeline=[],
+        test_mode=True,
+    )
+    assert len(dataset) == len(scenes)
+    for index in range(len(dataset)):
+        entry = dataset.get_data_info(index)
+        assert Path(entry["img_path"]).is_file()
+        pixels = np.asarray(Image.open(entry["seg_map_path"]), dtype=np.int64)
+        ids = pixels @ [1, 256, 256**2]
+        label_map = np.asarray(Image.open(labels / Path(entry["img_path"]).name))
+        assert {segment["id"] for segment in entry["segments_info"]} == set(ids[ids > 0].tolist())
+        read = np.full_like(ids, 255)
+        for segment in dataset.coco.imgToAnns[entry["img_id"]]:
+            mask = ids == segment["id"]
+            read[mask] = segment["category_id"] - 1
+            rows, columns = np.nonzero(mask)
+            size = [columns.max() + 1 - columns.min(), rows.max() + 1 - rows.min()]
+            assert segment["bbox"] == [columns.min(), rows.min(), *size]
+            assert segment["area"] == mask.sum()
+        assert np.array_equal(read, label_map)
+
+
+def test_a_stopped_run_goes_on_and_leaves_what_a_whole_one_does(written, tmp_path):
+    folder, scenes = written
+    vocabulary = load_vocabulary("scenes-143")
+
+    def stopping():
+        yield from list(scenes.items())[:5]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SceneWriter(tmp_path, vocabulary=vocabulary, split="val").write(stopping())
+    assert not (tmp_path / "coco" / "panoptic_val.json").exists()
+    journal = tmp_path / ".scenes_val.jsonl"
+    with journal.open("a") as file:
+        file.write('{"image": {"id": 5, "fi')  # the process ended inside of a line
+    (tmp_path / "images" / "validation" / "000002.png").unlink()
+    writer = SceneWriter(tmp_path, vocabulary=vocabulary, split="val")
+    missing = [index for index in scenes if index not in writer]
+    assert missing == [2, *range(5, 12)]
+    assert writer.write((index, scenes[index]) for index in missing) == 12
+    assert SceneWriter(tmp_path, vocabulary=vocabulary, split="val").write(()) == 12
+    files = [path.relative_to(folder) for path in folder.rglob("*.*") if path.suffix in (".png", ".json")]
+    assert len(files) == 3 * 12 + 4
+    assert all((tmp_path / file).read_bytes() == (folder / file).read_bytes() for file in files)
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_a_folder_holds_scenes_of_one_recipe(written):
+    folder, _ = written
+    with pytest.raises(ValueError, match=r"another recipe.*vocabulary \"[0-9a-f]+\" there"):
+        SceneWriter(folder, vocabulary=load_vocabulary("scenes-48"), split="val")
+    with pytest.raises(ValueError, match="got size null there, 96 now"):
+        SceneWriter(folder, vocabulary=load_vocabulary("scenes-143"), split="val", recipe=dict(size=96))
+
+
 def test_captions(written):
     folder, scenes = written
     content = json.loads((folder / "coco" / "captions_val.json").read_text())
@@ -77,9 +146,50 @@ def test_captions(written):
     }
 
 
-def test_command_writes_what_the_datasets_show(tmp_path):
-    main = runpy.run_path("tools/dataset_converters/make_scenes.py")["main"]
-    main([str(tmp_path), "--num", "2", "--first", "4", "--vocabulary", "scenes-48", "--labelled", "fox"])
+@pytest.fixture(scope="module")
+def make_scenes():
+    return runpy.run_path("tools/dataset_converters/make_scenes.py")
+
+
+def test_command_writes_what_the_datasets_show(tmp_path, make_scenes, capsys):
+    options = [str(tmp_path), "--first", "4", "--vocabulary", "scenes-48", "--labelled", "fox", "--num"]
+    make_scenes["main"]([*options, "1"])
+    make_scenes["main"]([*options, "2"])
+    assert "1 scenes written" in capsys.readouterr().out.splitlines()[1]
     dataset = ScenesSegDataset(split="val", num_scenes=6, test_mode=True)
-    image = cv2.imread(str(tmp_path / "images" / "validation" / "000005.png"))
-    assert np.array_equal(image, dataset.get_data_info(5)["img"])
+    for index in (4, 5):
+        image = cv2.imread(str(tmp_path / "images" / "validation" / f"{index:06d}.png"))
+        assert np.array_equal(image, dataset.get_data_info(index)["img"])
+    with pytest.raises(SystemExit, match=r"another recipe.*got size 96 there, 64 now"):
+        make_scenes["main"]([*options, "1", "--size", "64"])
+
+
+def test_command_writes_fixed_scenes_with_their_own_vocabulary(tmp_path, make_scenes):
+    make_scenes["main"]([str(tmp_path), "--fixed", "unseen", "--num", "3"])
+    scenes = load_fixed_scenes("unseen")
+    vocabulary = load_vocabulary(str(tmp_path / "vocabulary.json"))
+    assert vocabulary.classes == load_vocabulary("scenes-unseen-40").classes
+    assert len(list((tmp_path / "images" / "validation").iterdir())) == 3
+    labels = cv2.imread(str(tmp_path / "annotations" / "validation" / "000002.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(labels, scenes[2].semantic_as(vocabulary.classes))
+
+
+def test_options_of_the_command_reach_the_generator(make_scenes, capsys):
+    def options(*words):
+        return make_scenes["generator_options"](
+            make_scenes["parse_args"](["out", *words]), load_vocabulary("scenes-48")
+        )
+
+    assert options()["styles"] == list(TRAIN_STYLES) and HELD_OUT_STYLE not in TRAIN_STYLES
+    assert options()["size"] == 96 and "compositions" not in options()
+    drawn = options("--size", "384", "256", "--styles", HELD_OUT_STYLE, "--compositions", "0.9", "--objects", "fox")
+    generator = SceneGenerator(**{**drawn, "texture_variants": 1})
+    scenes = (generator[index] for index in range(20))
+    scene = next(scene for scene in scenes if len({item.style for item in scene.objects}) > 1)
+    assert scene.image.shape == (384, 256, 3)
+    assert {item.style for item in scene.objects} == {HELD_OUT_STYLE, SHAPE_STYLE}
+    for words in (["--fixed", "full", "--size", "64"], ["--composition-group", "all"], ["--size", "1", "2", "3"]):
+        with pytest.raises(SystemExit):
+            make_scenes["parse_args"](["out", *words])
+    told = capsys.readouterr().err
+    assert "got --size as well" in told and "--compositions SHARE" in told and "got 3 numbers" in told
