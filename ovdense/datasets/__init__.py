@@ -6,4 +6,11 @@ from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.scenes import ScenesDetDataset, ScenesSegDataset
 
-__all__ = ["CamVidDataset", "CocoCaptionsDataset", "FolderSegDataset", "ScenesDetDataset", "ScenesSegDataset", "transforms"]
+__all__ = [
+    "CamVidDataset",
+    "CocoCaptionsDataset",
+    "FolderSegDataset",
+    "ScenesDetDataset",
+    "ScenesSegDataset",
+    "transforms",
+]

@@ -95,6 +95,6 @@ class CocoCaptionsDataset(BaseDataset):
                 missing.append(name)
         if missing:
             raise FileNotFoundError(
-                f"{len(missing)} of {len(names)} captioned pictures are not in {folder}: get them all or leave them out "
-                f"of {self.ann_file}, got none at {', '.join(missing[:3])}"
+                f"{len(missing)} of {len(names)} captioned pictures are not in {folder}: get them all or leave them "
+                f"out of {self.ann_file}, got none at {', '.join(missing[:3])}"
             )

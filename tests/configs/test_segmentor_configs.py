@@ -12,7 +12,7 @@ from ovdense.models.segmentors import TestSettings
 from ovdense.registry import DATASETS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
-METHODS = ("maskclip", "sclip", "clearclip", "naclip", "gem")
+METHODS = ("maskclip", "sclip", "clearclip", "naclip", "gem", "scclip", "resclip")
 FULL = sorted(path for method in METHODS for path in (ROOT / method).glob("*.py"))
 TINY = [path for path in sorted((ROOT / "tiny").glob("*.py")) if path.name.startswith(METHODS)]
 MODEL_NAMES = {"vit-b16": "ViT-B-16", "vit-l14": "ViT-L-14", "rn50": "RN50"}
