@@ -94,6 +94,13 @@ def use_backbone(config: Config, model: str, pretrained: str | None = None) -> C
     backbone = config.get("model", {}).get("backbone")
     if not backbone or "model" not in backbone:
         raise ConfigError(f"this config has no CLIP backbone to replace by {model!r}: its backbone is {backbone}")
+    text = config.model.get("text_encoder")
+    if text is not None and text.get("model") != backbone["model"]:
+        raise ConfigError(
+            f"the towers of this config are two models ({backbone['model']} and {text.get('model', text.get('type'))}) "
+            f"that {model!r} cannot stand for: name a config of another method, or change model.backbone and "
+            "model.text_encoder"
+        )
     if pretrained is None and model not in EMBEDDED_MODELS:
         raise ConfigError(
             f"{model!r} needs weights: name a pretrained tag or a local weights file, or use an embedded model "

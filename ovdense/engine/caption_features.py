@@ -52,9 +52,7 @@ class CaptionFeaturesHook(Hook):
         folder = Path(self.folder or Path(runner.work_dir) / "features") / fingerprint(runner.cfg, model)
         images = EmbeddingStore(folder / "images", self.part_bytes)
         captions = EmbeddingStore(folder / "captions", self.part_bytes)
-        runner.logger.info(
-            f"features of the frozen towers: {len(images)} pictures, {len(captions)} captions in {folder}"
-        )
+        runner.logger.info(f"features of {len(images)} pictures and {len(captions)} captions are in {folder}")
         fill = Filling(dataset, model, images, captions)
         fill.run(self.batch_size or loader.batch_size, loader.num_workers)
         barrier()

@@ -92,3 +92,9 @@ def test_tasks_and_pipelines():
     assert [step["type"] for step in inference_pipeline(config)] == ["LoadImage", "mmseg.PackSegInputs"]
     with pytest.raises(ConfigError, match="no test_pipeline"):
         inference_pipeline(Config(dict(model=dict())))
+
+
+@pytest.mark.parametrize("name", ["talk2dino_dinov2-vit-b14_generic-448", "dinotxt_dinov2-vit-l14_generic-512"])
+def test_two_models_are_not_replaced_by_one(name):
+    with pytest.raises(ConfigError, match=r"two models \(vit_.*that 'ViT-B-16' cannot stand for"):
+        use_backbone(load_config(name), "ViT-B-16", "openai")

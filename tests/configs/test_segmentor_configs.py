@@ -12,7 +12,7 @@ from ovdense.models.segmentors import TestSettings
 from ovdense.registry import MODELS, TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
-METHODS = ("maskclip", "sclip", "clearclip", "naclip", "gem")
+METHODS = ("maskclip", "sclip", "clearclip", "naclip", "gem", "scclip", "resclip")
 FULL = sorted(path for method in METHODS for path in (ROOT / method).glob("*.py"))
 # One of each kind for what takes time; test_protocol_configs.py reads all of them.
 BUILT = [path for path in FULL if "generic" in path.stem or "ade20k" in path.stem]

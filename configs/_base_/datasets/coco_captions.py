@@ -1,5 +1,4 @@
 # COCO 2014 captions, train split (https://cocodataset.org): pictures with five sentences each, a square from the middle.
-data_root = 'data/coco/'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ovdense.Resize', scale=(2048, 448), keep_ratio=True, interpolation='bicubic', antialias=True),
@@ -14,7 +13,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CocoCaptionsDataset',
-        data_root=data_root,
+        data_root='data/coco/',
         ann_file='annotations/captions_train2014.json',
         data_prefix=dict(img_path='train2014'),
         pipeline=train_pipeline))

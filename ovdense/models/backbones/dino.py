@@ -71,6 +71,7 @@ class DINOBackbone(TransformerBackbone):
         position = position or ("gem" if trunk.num_prefix_tokens > 1 else "sclip")
         super().__init__(attention=attention, position=position, **kwargs)
         self.name, self.embed_dim = model, trunk.embed_dim
+        self.brings_weights = bool(pretrained) or embedded_trunk(model) is not None  # no need to save what is frozen
         self.image_mean = tuple(trunk.pretrained_cfg["mean"])
         self.image_std = tuple(trunk.pretrained_cfg["std"])
         self.stride, self.prefix = trunk.patch_embed.feat_ratio(), trunk.num_prefix_tokens

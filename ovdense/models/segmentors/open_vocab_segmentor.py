@@ -280,9 +280,9 @@ class OpenVocabSegmentor(OpenVocabularyMixin, BaseSegmentor):
 
 def _has_named_weights(config: dict, backbone: nn.Module) -> bool:
     """True where the config says where the backbone's weights come from; False for random ones."""
-    if backbone.space:
-        return not backbone.space.endswith("/random")
-    return bool(config.get("pretrained"))
+    if backbone.space and backbone.space.endswith("/random"):
+        return False
+    return getattr(backbone, "brings_weights", bool(backbone.space or config.get("pretrained")))
 
 
 def _preprocessor(config: dict | None, backbone) -> dict:

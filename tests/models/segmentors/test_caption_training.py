@@ -54,13 +54,12 @@ def photos(tmp_path):
 def config_of(tmp_path, dataset, hooks=(KEEP,)):
     config = Config.fromfile(TINY)
     config.model.backbone.input_size = 32
-    config.train_dataloader.update(batch_size=3, dataset=dataset)
+    config.train_dataloader = dict(config.train_dataloader, batch_size=3, dataset=dataset)
     config.merge_from_dict(
         {
             "train_cfg.max_epochs": 1,
-            "train_cfg.val_interval": 99,
             "default_hooks.checkpoint.interval": 1,
-            "val_dataloader.dataset.num_scenes": 2,
+            **dict.fromkeys(("val_dataloader", "val_evaluator", "val_cfg")),
         }
     )
     config.custom_hooks = list(hooks)
