@@ -15,7 +15,13 @@ from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
-from ovdense.datasets.scenes import ScenesDetDataset, ScenesObjectnessDataset, ScenesSegDataset
+from ovdense.datasets.scenes import (
+    ScenesCaptionDataset,
+    ScenesDetDataset,
+    ScenesObjectnessDataset,
+    ScenesPanopticDataset,
+    ScenesSegDataset,
+)
 
 __all__ = [
     "ADE20K150Dataset",
@@ -28,8 +34,10 @@ __all__ = [
     "Context60Dataset",
     "FolderSegDataset",
     "ImageFolderDataset",
+    "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesObjectnessDataset",
+    "ScenesPanopticDataset",
     "ScenesSegDataset",
     "VOC20Dataset",
     "VOC21Dataset",

@@ -1,4 +1,4 @@
-"""The bilateral solver against the linear system of its paper, solved densely, and on pictures with an evident answer."""
+"""The bilateral solver against the linear system of its paper, solved densely, and on evident pictures."""
 
 import pytest
 import torch
