@@ -152,6 +152,37 @@ def methods_for(task: str, model: str) -> list[str]:
     return sorted({name.split("_")[0] for name in fitting if task_of(Config.fromfile(find_config(name))) == task})
 
 
+def untrained_methods(task: str, model: str) -> dict[str, Path]:
+    """Method -> its config that suits a model best, of the shipped methods that need no training of their own.
+
+    Configs for generic data come before those for a data set, plain ones before those with options. An embedded model
+    has only the methods with a config made for it; others have all that there are, with the model put in place.
+    """
+    wanted = _slug(model)
+    best: dict[str, tuple[tuple, Path]] = {}
+    for name, path in shipped_configs().items():
+        fields = name.split("_")
+        exact, generic = _slug([*fields, ""][1]) == wanted, "generic" in name
+        if re.search(r"_\d+xb\d+", name) or not (exact or (generic and model not in EMBEDDED_MODELS)):
+            continue
+        rank = (not generic, not exact, len(fields), name)
+        if fields[0] not in best or rank < best[fields[0]][0]:
+            best[fields[0]] = rank, path
+    chosen = {method: path for method, (_, path) in sorted(best.items())}
+    return {method: path for method, path in chosen.items() if task_of(Config.fromfile(path)) == task}
+
+
+def picture_config(path: Path, model: str, pretrained: str | None = None) -> Config:
+    """A config for pictures of one's own with this model: the twin of a method for a data set of an embedded model
+    takes the test pipeline of that model's generic config."""
+    config, fields = load_config(path), [*path.stem.split("_"), ""]
+    if _slug(fields[1]) != _slug(model) or pretrained is not None:
+        use_backbone(config, model, pretrained)
+    if "generic" not in path.stem:
+        config.test_pipeline = load_config(method_config(task_of(config), model)[0]).test_pipeline
+    return config
+
+
 def _slug(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 

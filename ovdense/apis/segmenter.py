@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+
 from ovdense.apis.predictor import Predictor
 from ovdense.apis.results import SegmentationResult
 
@@ -16,6 +19,17 @@ class Segmenter(Predictor):
     """
 
     task = "segmentation"
+
+    @torch.no_grad()
+    def scores(self) -> np.ndarray:
+        """(K, H, W) float32: what the classes are chosen by, for the picture that was set and the current words.
+
+        Cosines times the config's ``logit_scale``, or probabilities where the head gives these. All classes at the
+        picture's size: mind the memory.
+        """
+        if self._encoded is None or self.vocabulary is None:
+            raise ValueError("no picture or no words yet: call set_image(...) and set_vocabulary([...]) first")
+        return self.model.decode(self._encoded, keep_logits=True)[0].seg_logits.data.float().cpu().numpy()
 
     def _result(self, sample, path, image) -> SegmentationResult:
         vocabulary = self.vocabulary

@@ -1,7 +1,17 @@
-"""Painting results over pictures: tinted label maps, boxes, masks and legends."""
+"""Painting results over pictures: tinted label maps, boxes, masks, heat maps, legends and sheets of several."""
 
 from ovdense.visualization.canvas import LegendEntry, add_legend
 from ovdense.visualization.detection import draw_detections
 from ovdense.visualization.segmentation import class_shares, draw_segmentation, format_share
+from ovdense.visualization.sheet import contact_sheet, draw_heat_map
 
-__all__ = ["LegendEntry", "add_legend", "class_shares", "draw_detections", "draw_segmentation", "format_share"]
+__all__ = [
+    "LegendEntry",
+    "add_legend",
+    "class_shares",
+    "contact_sheet",
+    "draw_detections",
+    "draw_heat_map",
+    "draw_segmentation",
+    "format_share",
+]

@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from ovdense.apis import ConfigError, find_config, load_config, task_of, use_backbone
 from ovdense.apis import configs as configs_module
-from ovdense.apis.configs import inference_pipeline, method_config
+from ovdense.apis.configs import inference_pipeline, method_config, picture_config, untrained_methods
 
 
 @pytest.fixture
@@ -98,3 +98,26 @@ def test_tasks_and_pipelines():
 def test_two_models_are_not_replaced_by_one(name):
     with pytest.raises(ConfigError, match=r"two models \(vit_.*that 'ViT-B-16' cannot stand for"):
         use_backbone(load_config(name), "ViT-B-16", "openai")
+
+
+def test_untrained_methods_by_model(shelf):
+    for name in ("sclip_scenes_scenes-48-96", "probe_scenes_1xb16-60_scenes-48-96", "maskclip_scenes_generic-96"):
+        (shelf / "sclip" / f"{name}.py").write_text("model = dict(type='OpenVocabSegmentor')\n")
+    (shelf / "sclip" / "maskclip_scenes_ks-pd_scenes-48-96.py").write_text("model = dict(type='OpenVocabSegmentor')\n")
+
+    def stems(model, task="segmentation"):
+        return {method: path.stem for method, path in untrained_methods(task, model).items()}
+
+    assert stems("scenes") == {"maskclip": "maskclip_scenes_generic-96", "sclip": "sclip_scenes_scenes-48-96"}
+    assert stems("lite") == {"dense": "dense_lite_generic-448"}
+    assert stems("lite", "detection") == {"region-text": "region-text_lite_generic-448"}
+    assert stems("RN50")["maskclip"] == "maskclip_rn50_generic-448"
+    assert stems("ViT-B-16")["sclip"] == "sclip_vit-b16_generic-336"
+
+
+def test_twins_of_an_embedded_model_read_pictures_as_its_generic_config():
+    config = picture_config(find_config("naclip_scenes_scenes-48-96"), "scenes")
+    assert config.model.backbone.attention == "kk+gaussian"
+    assert config.test_pipeline == load_config("maskclip_scenes_generic-96").test_pipeline
+    swapped = picture_config(find_config("sclip_vit-b16_generic-336"), "ViT-L-14", "openai")
+    assert swapped.model.backbone.model == swapped.model.text_encoder.model == "ViT-L-14"

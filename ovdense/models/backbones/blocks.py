@@ -11,11 +11,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-import torch.nn.functional as F
 from timm.layers import apply_rot_embed_cat
 from torch import Tensor, nn
 
 from ovdense.functional.attention import HeadTokens, vanilla
+from ovdense.functional.packed_linear import packed_layer, packed_linear
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -33,9 +33,9 @@ def fused_projection(
 ) -> tuple[Tensor | None, Tensor | None, Tensor]:
     """Queries, keys and values (B, H, T, d) of one (3 D, D) weight; the values alone cost a third."""
     if needs_qk:
-        return tuple(split_heads(part, heads) for part in F.linear(y, weight, bias).chunk(3, dim=-1))
-    start = weight.shape[0] // 3 * 2
-    return None, None, split_heads(F.linear(y, weight[start:], None if bias is None else bias[start:]), heads)
+        return tuple(split_heads(part, heads) for part in packed_linear(y, weight, bias).chunk(3, dim=-1))
+    values = slice(weight.shape[0] // 3 * 2, None)
+    return None, None, split_heads(packed_linear(y, weight, bias, values), heads)
 
 
 class BlockParts(ABC):
@@ -82,6 +82,11 @@ def apply_variant(
     return parts.mlp(y) if mlp else y
 
 
+def _is_plain_sequence(module: nn.Module) -> bool:
+    """True for layers one after the other, watched by no hook."""
+    return type(module) is nn.Sequential and not (module._forward_hooks or module._forward_pre_hooks)
+
+
 class OpenCLIPBlock(BlockParts):
     """open_clip's ``ResidualAttentionBlock`` and ``CustomResidualAttentionBlock``."""
 
@@ -109,7 +114,7 @@ class OpenCLIPBlock(BlockParts):
         return HeadTokens(q=q, k=k, v=v, grid=grid, scale=v.shape[-1] ** -0.5, prefix=prefix, inputs=y)
 
     def project(self, x: Tensor) -> Tensor:
-        return self.attn.out_proj(x)
+        return packed_layer(self.attn.out_proj, x)
 
     def branch(self, context: Tensor, tokens: HeadTokens) -> Tensor:
         attn = self.attn
@@ -118,13 +123,19 @@ class OpenCLIPBlock(BlockParts):
         merged = merge_heads(context)
         if hasattr(attn, "ln_inner"):
             merged = attn.ln_inner(merged)
-        y = attn.out_proj(merged)
+        y = packed_layer(attn.out_proj, merged)
         if hasattr(self.block, "ln_attn"):
             y = self.block.ln_attn(y)
         return self.block.ls_1(y)
 
     def mlp(self, x: Tensor) -> Tensor:
-        return x + self.block.ls_2(self.block.mlp(self.block.ln_2(x)))
+        y, mlp = self.block.ln_2(x), self.block.mlp
+        if _is_plain_sequence(mlp):
+            for layer in mlp:
+                y = packed_layer(layer, y)
+        else:
+            y = mlp(y)
+        return x + self.block.ls_2(y)
 
     @property
     def mlp_norm(self) -> nn.Module:
