@@ -72,7 +72,11 @@ def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
         help='names separated by commas ("cat, dog"), a .txt, .json or COCO .json file, or a shipped vocabulary '
         "(coco-80, ade20k-150, ...); needed unless the config brings its own",
     )
-    parser.add_argument("--model", default="lite", help="lite (photos), scenes (drawings) or an open_clip model name")
+    parser.add_argument(
+        "--model",
+        default="lite",
+        help="lite (photos), scenes (drawings), vit-b16_metaclip and others with their weights, or an open_clip model",
+    )
     parser.add_argument("--pretrained", help="open_clip tag such as openai, or a local weights file")
     parser.add_argument("--method", help="maskclip, sclip, ... (default: the model's own)")
     parser.add_argument("--config", help="a config file or the name of a shipped one, instead of model and method")

@@ -24,7 +24,12 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument("--show-dir", help="folder for painted predictions")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds that --show waits for")
     parser.add_argument("--tta", action="store_true", help="augment at test time, by the config's tta_model")
-    parser.add_argument("--backbone", metavar="MODEL[:PRETRAINED]", help="put another CLIP in place of the config's")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME|MODEL:PRETRAINED",
+        help="put another CLIP in place of the config's: vit-b16_metaclip, vit-l14_dfn, ... (see "
+        "configs/_base_/backbones), or an open_clip model with a tag or a local weights file",
+    )
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, help="change settings of the config, as key.subkey=value"
     )
@@ -82,13 +87,23 @@ def paint(config, args: argparse.Namespace) -> None:
 
 def main(argv=None):
     args = parse_args(argv)
-    from ovdense.apis import ConfigError, task_of
-    from ovdense.engine import AnyDeviceRunner
+    from ovdense.apis import ConfigError
 
     try:
         config = configure(args)
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from None
+    try:
+        return test(config, args)
+    except (FileNotFoundError, ConnectionError) as error:  # data or weights that are not here: the message says it all
+        raise SystemExit(f"error: {error}") from error
+
+
+def test(config, args: argparse.Namespace) -> dict:
+    """Runs the test of a config and returns its metrics."""
+    from ovdense.apis import task_of
+    from ovdense.engine import AnyDeviceRunner
+
     runner = AnyDeviceRunner.from_cfg(config)
     if args.out and task_of(config) == "detection":
         from mmdet.evaluation import DumpDetResults

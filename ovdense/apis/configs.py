@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
 import ovdense
+from ovdense.models.backbones.clip_backbone import backbone_class
+from ovdense.models.backbones.swapping import caveat, refusal
 
 EMBEDDED_MODELS = ("lite", "scenes")
 PREFERRED = ("naclip", "maskclip")  # methods that are taken where none is asked for, best first
@@ -79,18 +82,20 @@ def _read_config(path: Path) -> Config:
         raise ConfigError(f"cannot read config {path}: {type(error).__name__}: {error}") from error
 
 
-def use_backbone(config: Config, model: str, pretrained: str | None = None) -> Config:
+def use_backbone(config: Config, model: str, pretrained: str | None = None, *, check: bool = True) -> Config:
     """Puts another CLIP in place of the config's: image and text tower together, since they share one text space.
 
     Args:
-        model: ``lite``, ``scenes`` or an open_clip model name.
+        model: ``lite``, ``scenes``, an open_clip model name, or a name of ``backbone_names``, which brings its weights.
         pretrained: tag of open_clip or a local weights file; None for the embedded models.
+        check: refuse what cannot run the config's method; False leaves that to building the model.
 
     Raises:
-        ConfigError: the config has no CLIP backbone.
+        ConfigError: the config has no CLIP backbone, its towers are two models, or the method cannot run on this one.
     """
     if pretrained is None and ":" in model:
         model, pretrained = model.split(":", 1)
+    model, pretrained = named_backbone(model, pretrained)
     backbone = config.get("model", {}).get("backbone")
     if not backbone or "model" not in backbone:
         raise ConfigError(f"this config has no CLIP backbone to replace by {model!r}: its backbone is {backbone}")
@@ -106,10 +111,55 @@ def use_backbone(config: Config, model: str, pretrained: str | None = None) -> C
             f"{model!r} needs weights: name a pretrained tag or a local weights file, or use an embedded model "
             f"({', '.join(EMBEDDED_MODELS)})"
         )
+    if check:
+        check_backbone(config, model)
     for tower in (backbone, config.model.get("text_encoder")):
         if tower is not None:
             tower.update(model=model, pretrained=pretrained)
     return config
+
+
+def check_backbone(config: Config, model: str) -> None:
+    """ConfigError, with the reason, when a CLIP cannot run the method of a config; a warning where it runs poorly.
+
+    ``position`` of a ViT's config is dropped for a ResNet, where it would add the pool's table to every position.
+    """
+    backbone = config.model.backbone
+    try:
+        kind = backbone_class(model)
+    except ValueError as error:  # an unknown name; the message lists similar ones
+        raise ConfigError(str(error)) from error
+    if config.model.get("class_embeddings") is not None:
+        raise ConfigError(
+            f"class_embeddings are of the text tower of {backbone['model']!r}: remove them to use {model!r}"
+        )
+    reason = refusal(kind, backbone)
+    if reason:
+        raise ConfigError(f"{model!r} cannot run this config's method: {reason}")
+    head = config.model.get("decode_head") or {}
+    trained = head.get("pretrained") or (head.get("init_cfg") or {}).get("checkpoint")
+    if trained:
+        raise ConfigError(
+            f"the head's weights ({trained}) were trained on features of {backbone['model']!r}: train the head on "
+            f"{model!r} first, or take a method without training"
+        )
+    if kind == "CLIPResNet" and not str(backbone["model"]).startswith("RN"):
+        backbone.pop("position", None)
+    expected = caveat(model)
+    if expected:
+        warnings.warn(f"{model!r}: {expected}", stacklevel=3)
+
+
+def backbone_names() -> dict[str, Path]:
+    """Name -> base config of the CLIPs that are known by name with their weights: ``vit-b16_metaclip``, ..."""
+    return {path.stem: path for path in sorted((config_root() / "_base_" / "backbones").glob("*_*.py"))}
+
+
+def named_backbone(model: str, pretrained: str | None = None) -> tuple[str, str | None]:
+    """(model, pretrained) of a name of ``backbone_names``; other names pass. Weights that are given stay."""
+    path = backbone_names().get(model)
+    clip = None if path is None else Config.fromfile(path).get("clip")
+    return (model, pretrained) if clip is None else (clip.model, pretrained or clip.pretrained)
 
 
 def method_config(task: str, model: str, method: str | None = None) -> tuple[Path, bool]:

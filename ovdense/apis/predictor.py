@@ -22,6 +22,7 @@ from ovdense.apis.configs import (
     load_config,
     method_config,
     methods_for,
+    named_backbone,
     task_of,
     use_backbone,
 )
@@ -91,17 +92,19 @@ class Predictor:
         """A predictor of a shipped config.
 
         Args:
-            model: ``lite`` (photographs), ``scenes`` (drawn scenes), or an open_clip model name such as ``ViT-B-16``.
+            model: ``lite`` (photographs), ``scenes`` (drawn scenes), an open_clip model name such as
+                ``ViT-B-16``, or a CLIP with its weights such as ``vit-b16_metaclip`` (``configs/_base_/backbones``).
             pretrained: open_clip tag (``openai``, downloads) or a local weights file; None for the embedded models.
             method: folder name under ``configs/``, such as ``maskclip`` or ``sclip``; None for the model's own default.
             device: ``cpu``, ``cuda:0``, ...; None takes the GPU if there is one.
             vocabulary: class names in any form that ``load_vocabulary`` takes.
             options: dotted settings that are merged into the config.
         """
+        model, pretrained = named_backbone(model, pretrained)
         path, exact = method_config(cls.task, model, method)
         config = load_config(path)
         if not exact or pretrained is not None:
-            use_backbone(config, model, pretrained)
+            use_backbone(config, model, pretrained, check=False)
         try:
             return cls.from_config(config, device=device, vocabulary=vocabulary, options=options)
         except TypeError as error:  # an option of this method that this kind of backbone does not have

@@ -8,10 +8,9 @@ from timm.models import is_model_in_modules
 
 from ovdense.models.backbones.base import DenseBackbone
 from ovdense.models.backbones.open_clip_loader import Pretrained, resolve_model
+from ovdense.models.backbones.swapping import EMBEDDED_BACKBONES, refusal
 from ovdense.models.backbones.token_trunks import TOKEN_MODULES
 from ovdense.registry import MODELS
-
-EMBEDDED_BACKBONES = {"lite": "LiteBackbone"}  # embedded models that are no open_clip model: their own class, by name
 
 
 def backbone_class(model: str | dict) -> str:
@@ -50,5 +49,9 @@ def CLIPBackbone(*, model: str | dict, pretrained: Pretrained = None, **options)
     if unknown:
         label = model if isinstance(model, str) else "this model"
         known = sorted(known - {"self", "args", "kwargs", "model", "pretrained", "init_cfg"})
-        raise TypeError(f"{label} is a {name}, which has the options {', '.join(known)}; got {', '.join(unknown)}")
+        reason = refusal(name, options)
+        raise TypeError(
+            f"{label} is a {name}, which has the options {', '.join(known)}; got {', '.join(unknown)}"
+            + (f": {reason}" if reason else "")
+        )
     return cls(**options)

@@ -1,0 +1,1 @@
+clip = dict(model='ViT-B-16-SigLIP2', pretrained='webli')
