@@ -56,10 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is native, emulated or missing on this machine, and what to do")
     bench = commands.add_parser("bench", help="the shipped models on the fixed scenes, beside chance")
     bench.add_argument(
-        "--tasks", nargs="+", metavar="TASK", help="semantic-48, synonyms, detection, ... (default: all)"
+        "--tasks", nargs="+", metavar="TASK", help="semantic-48, synonyms, detection, panoptic, ... (default: all)"
     )
     bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
-    bench.add_argument("--json", metavar="FILE", help="write the figures to a json file")
+    bench.add_argument("--json", metavar="FILE", help="write figures, chance levels and versions to a json file")
     for command in (demo, segment, detect, doctor, bench):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser

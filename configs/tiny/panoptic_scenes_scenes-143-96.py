@@ -8,7 +8,7 @@ _base_ = [
 model = dict(
     type='OpenVocabPanopticDetector',
     vocabulary='scenes-143',
-    backbone=dict(with_global=True),
+    backbone=dict(attention='value', with_global=True),
     roi_head=dict(
         pool='mask',
         activation='softmax',

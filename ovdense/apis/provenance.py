@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,20 +15,14 @@ from mmengine.config import Config
 import ovdense
 from ovdense.version import __version__
 
-PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "opencv-python", "mmengine", "mmcv", "mmcv-lite")
-PACKAGES += ("mmdet", "mmsegmentation", "open-clip-torch", "pycocotools")
+MODULES = ("torch", "torchvision", "numpy", "cv2", "mmengine", "mmcv", "mmdet", "mmseg", "open_clip")
 ROOT = Path(ovdense.__file__).parent
 
 
 def versions() -> dict[str, str]:
-    """Versions of ovdense, Python and those of the libraries that figures depend on which are installed."""
-    found = dict(ovdense=__version__, python=platform.python_version())
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    """Versions of ovdense, of Python, and of the libraries that figures depend on."""
+    libraries = {name: importlib.import_module(name).__version__ for name in MODULES}
+    return dict(ovdense=__version__, python=platform.python_version(), **libraries)
 
 
 def git_state() -> dict:

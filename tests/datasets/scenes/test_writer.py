@@ -78,30 +78,32 @@ def test_panoptic_segments_cover_what_is_not_ignored(written):
 def test_panoptic_files_agree_with_mmdets_reader_and_the_label_maps(written):
     folder, scenes = written
     images, labels = folder / "images" / "validation", folder / "annotations" / "validation"
+    classes = load_vocabulary("scenes-143").classes
     dataset = CocoPanopticDataset(
         ann_file=str(folder / "coco" / "panoptic_val.json"),
         data_prefix=dict(img=str(images), seg=str(folder / "coco" / "panoptic_val")),
-        metainfo=dict(classes=(), thing_classes=(), stuff_classes=()),
+        metainfo=dict(classes=classes, thing_classes=classes[:127], stuff_classes=classes[127:]),
         pipeline=[],
         test_mode=True,
     )
+    content = json.loads((folder / "coco" / "panoptic_val.json").read_text())
+    written_segments = {entry["image_id"]: entry["segments_info"] for entry in content["annotations"]}
     assert len(dataset) == len(scenes)
     for index in range(len(dataset)):
         entry = dataset.get_data_info(index)
-        assert Path(entry["img_path"]).is_file()
-        pixels = np.asarray(Image.open(entry["seg_map_path"]), dtype=np.int64)
-        ids = pixels @ [1, 256, 256**2]
+        ids = np.asarray(Image.open(entry["seg_map_path"]), dtype=np.int64) @ [1, 256, 256**2]
         label_map = np.asarray(Image.open(labels / Path(entry["img_path"]).name))
         assert {segment["id"] for segment in entry["segments_info"]} == set(ids[ids > 0].tolist())
         read = np.full_like(ids, 255)
-        for segment in dataset.coco.imgToAnns[entry["img_id"]]:
-            mask = ids == segment["id"]
-            read[mask] = segment["category_id"] - 1
-            rows, columns = np.nonzero(mask)
+        for segment in entry["segments_info"]:
+            read[ids == segment["id"]] = segment["category"]
+            assert bool(segment["is_thing"]) == (segment["category"] < 127)
+        assert np.array_equal(read, label_map)
+        for segment in written_segments[entry["img_id"]]:
+            rows, columns = np.nonzero(ids == segment["id"])
             size = [columns.max() + 1 - columns.min(), rows.max() + 1 - rows.min()]
             assert segment["bbox"] == [columns.min(), rows.min(), *size]
-            assert segment["area"] == mask.sum()
-        assert np.array_equal(read, label_map)
+            assert segment["area"] == len(rows)
 
 
 def test_a_stopped_run_goes_on_and_leaves_what_a_whole_one_does(written, tmp_path):
