@@ -49,7 +49,7 @@ def test_a_drawing_is_the_same_for_the_same_seed(folder):
 
 
 def test_mistakes_are_named(folder):
-    with pytest.raises(FileNotFoundError, match="no folder .*absent.*: set data_root"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*absent.*: set data_root"):
         dataset(folder / "absent")
     with pytest.raises(ValueError, match="above 0 or None for all, got 0"):
         dataset(folder, num_images=0)
