@@ -1,4 +1,4 @@
-"""The bilateral solver against the linear system of its paper, solved densely, and on evident pictures."""
+"""The bilateral solver against the linear system of its paper, solved densely, and on pictures with a plain answer."""
 
 import pytest
 import torch

@@ -17,7 +17,7 @@ import ovdense  # noqa: F401  (first: it repairs missing binaries)
 from ovdense.apis.checkpoints import CheckpointError, read_checkpoint
 from ovdense.models.backbones.checkpoint import load_strictly
 from ovdense.models.decode_heads import CLIPDINOiserHead, FOUNDHead
-from ovdense.models.decode_heads.weights import head_weights
+from ovdense.models.head_weights import head_weights
 
 PREFIX = "decode_head."
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ovdense.functional.affinity import cosine_affinity, pool_by_affinity
 from ovdense.functional.similarity import pixel_logits
 from ovdense.models.backbones import DenseBackbone
-from ovdense.models.decode_heads.weights import load_head
+from ovdense.models.head_weights import load_head
 from ovdense.models.teachers import Teacher, correspondences
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures

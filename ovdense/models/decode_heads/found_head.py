@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ovdense.functional.affinity import background_from_seed
 from ovdense.models.backbones import DenseBackbone
-from ovdense.models.decode_heads.weights import load_head
+from ovdense.models.head_weights import load_head
 from ovdense.models.mask_refinement import snap_to_edges
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures

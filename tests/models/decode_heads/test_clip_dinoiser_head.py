@@ -76,5 +76,5 @@ def test_a_batch_gives_what_its_pictures_give(apply_found):
 
 def test_the_embedded_head_fits_its_config_alone():
     CLIPDINOiserHead(in_channels=128, proj_channels=32, kernel_size=7, pretrained="scenes_dinoiser")
-    with pytest.raises(ValueError, match="scenes_dinoiser for CLIPDINOiserHead does not fit: .*obj_proj.weight"):
+    with pytest.raises(ValueError, match=r"scenes_dinoiser for CLIPDINOiserHead does not fit: .*obj_proj\.weight"):
         CLIPDINOiserHead(in_channels=128, proj_channels=32, pretrained="scenes_dinoiser")

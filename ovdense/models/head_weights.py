@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
+ASSETS = Path(__file__).resolve().parents[1] / "assets" / "models"
 PREFIX = "decode_head."
 
 
