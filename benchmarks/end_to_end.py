@@ -11,21 +11,16 @@ that their ratio holds when the machine's speed drifts; times are CPU seconds of
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
-import json
-import platform
-import subprocess
 import time
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from reporting import Report, add_output_options, own_peak, peak_of, timed
 from torch import Tensor, nn
 
 import ovdense  # noqa: F401  (stand-ins for missing binaries, before anything imports them)
+from ovdense.functional.windows import window_positions
 from ovdense.models.segmentors import OpenVocabSegmentor
 from ovdense.registry import MODELS
 
@@ -57,8 +52,19 @@ def build(args: argparse.Namespace, classes: int, channels: int) -> OpenVocabSeg
     return model.eval()
 
 
-@torch.no_grad()
+def _crop_and_stride(model: OpenVocabSegmentor, image: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+    crop = tuple(min(side, limit) for side, limit in zip(image.shape[-2:], model.test_cfg.crop_size))
+    return crop, model.test_cfg.stride
+
+
 def official(model: OpenVocabSegmentor, image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Labels (H,W) the official way, with the backbone's layers as PyTorch runs them."""
+    with torch.backends.mkldnn.flags(enabled=False):
+        return official_labels(model, image, size)
+
+
+@torch.no_grad()
+def official_labels(model: OpenVocabSegmentor, image: Tensor, size: tuple[int, int]) -> Tensor:
     """Labels (H,W) the official way."""
     rows = F.normalize(model.class_embeddings.rows, dim=1)
     (crop_y, crop_x), (stride_y, stride_x) = model.test_cfg.crop_size, model.test_cfg.stride
@@ -98,31 +104,56 @@ class BackboneClock:
         self.seconds += seconds
 
 
-def fastest(function: Callable, runs: int, clock: BackboneClock, *args) -> tuple[float, float, Tensor]:
-    """CPU seconds of the fastest of some runs, in all and without the backbone, and the result."""
-    times = []
-    for _ in range(runs):
-        clock.reset()
-        start = time.process_time()
-        result = function(*args)
-        total = time.process_time() - start
-        times.append((total, total - clock.seconds))
-    return min(total for total, _ in times), min(rest for _, rest in times), result
+def matmul_rate(runs: int = 3, side: int = 1024) -> float:
+    """GFLOP/s of float32 ``a @ b`` of two square matrices, the fastest of some."""
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    return 2e-9 * side**3 / min(timed(torch.mm, a, b)[0] for _ in range(runs))
+
+
+def backbone_gflop(tokens: int, layers: int = 12, width: int = 768, out: int = 512) -> float:
+    """Multiplications and additions of one window through a ViT-B/16 whose last block has no MLP (NACLIP)."""
+    block, attention = 2 * tokens * width * 4 * width, 4 * tokens * tokens * width
+    mlp = 2 * tokens * width * 8 * width
+    patches = 2 * (tokens - 1) * width * (3 * 16 * 16 + out)
+    return 1e-9 * (layers * (block + attention) + (layers - 1) * mlp + patches)
+
+
+def make_image(args: argparse.Namespace) -> tuple[Tensor, tuple[int, int]]:
+    """A normalised image and the size of its labels."""
+    torch.manual_seed(1)
+    return (torch.randn(1, 3, 96, 150), (100, 160)) if args.quick else (torch.randn(1, 3, 448, 597), (512, 683))
 
 
 def measure(args: argparse.Namespace, classes: int) -> dict:
     """One row of the result."""
     model = build(args, classes, 64 if args.quick else 512)
-    image, size = (torch.randn(1, 3, 96, 150), (100, 160)) if args.quick else (torch.randn(1, 3, 448, 597), (512, 683))
-    runs = 1 if args.quick else args.runs
-    clock = BackboneClock(model.backbone)
-    our_time, our_rest, labels = fastest(ours, runs, clock, model, image, size)
-    official_time, official_rest, expected = fastest(official, runs, clock, model, image, size)
+    (image, size), clock = make_image(args), BackboneClock(model.backbone)
+    times, results, rates = {"ours": [], "official": []}, {}, []
+    for _ in range(1 if args.quick else args.runs):  # in turn, since the machine's speed drifts
+        rates.append(matmul_rate())
+        for name, way in (("ours", ours), ("official", official)):
+            clock.reset()
+            seconds, results[name] = timed(way, model, image, size)
+            times[name].append((seconds, seconds - clock.seconds, clock.seconds))
+    our_time, our_rest, backbone_time = (min(column) for column in zip(*times["ours"]))
+    official_time, official_rest, _ = (min(column) for column in zip(*times["official"]))
+    labels, expected = results["ours"], results["official"]
+    windows = tuple(len(window_positions(*axis)) for axis in zip(image.shape[-2:], *_crop_and_stride(model, image)))
+    peaks = {}
+    if not args.no_memory:
+        options = [classes, "--threads", args.threads, "--crop", args.crop, "--stride", args.stride]
+        options += ["--quick"] if args.quick else []
+        for way in ("official", "ours"):
+            peaks[f"{way}_peak_mb"] = peak_of(__file__, "--peak", way, *options)
+    if not args.quick:
+        tokens = 1 + (args.crop // 16) ** 2
+        peaks["matmul_gflops"] = round(max(rates), 1)
+        peaks["backbone_gflops"] = round(windows[0] * windows[1] * backbone_gflop(tokens) / backbone_time, 1)
     return {
         "classes": classes,
         "input": "x".join(map(str, image.shape[-2:])),
         "output": "x".join(map(str, size)),
-        "windows": "x".join(map(str, model.encode(image).grid)),
+        "windows": "x".join(map(str, windows)),
         "official_s": round(official_time, 3),
         "ours_s": round(our_time, 3),
         "ratio": round(official_time / our_time, 2),
@@ -131,18 +162,8 @@ def measure(args: argparse.Namespace, classes: int) -> dict:
         "ratio_without_backbone": round(official_rest / our_rest, 1),
         "identical_labels": int((labels == expected).sum()),
         "pixels": labels.numel(),
+        **peaks,
     }
-
-
-def environment(threads: int) -> dict:
-    """Date, hardware, versions and commit of a result."""
-    cpu, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if info.exists():
-        cpu = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")), cpu)
-    root = Path(__file__).parent
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True).stdout
-    date = datetime.date.today().isoformat()
-    return {"date": date, "hardware": cpu, "threads": threads, "torch": torch.__version__, "commit": commit.strip()}
 
 
 def main() -> None:
@@ -153,24 +174,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=2, help="runs of each; the fastest counts")
     parser.add_argument("--quick", action="store_true", help="a tiny model and image, for tests")
-    parser.add_argument("--json", type=Path, help="write environment and rows to this file")
-    parser.add_argument("--csv", type=Path, help="append the rows, with date, hardware and commit, to this file")
+    parser.add_argument("--no-memory", action="store_true", help="do not start processes to measure memory")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    add_output_options(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    about, rows = environment(args.threads), []
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    if args.peak:
+        way, classes = args.peak
+        model = build(args, int(classes), 64 if args.quick else 512)
+        {"ours": ours, "official": official}[way](model, *make_image(args))
+        print(own_peak())
+        return
+    report = Report(args)
     for classes in args.classes:
-        rows.append(measure(args, classes))
-        print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    if args.json:
-        args.json.write_text(json.dumps({**about, "rows": rows}, indent=1))
-    if args.csv:
-        new = not args.csv.exists()
-        with args.csv.open("a", newline="") as file:
-            writer = csv.DictWriter(file, [*about, *rows[0]])
-            if new:
-                writer.writeheader()
-            writer.writerows({**about, **row} for row in rows)
+        report.add(measure(args, classes))
 
 
 if __name__ == "__main__":

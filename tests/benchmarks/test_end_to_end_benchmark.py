@@ -8,7 +8,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "end_to_end.py"
 
 def test_quick_run_reports_equal_labels(tmp_path):
     out = tmp_path / "result.json"
-    command = [sys.executable, str(SCRIPT), "--quick", "--classes", "7", "--json", str(out)]
+    command = [sys.executable, str(SCRIPT), "--quick", "--classes", "7", "--no-memory", "--json", str(out)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result = json.loads(out.read_text())
     (row,) = result["rows"]
