@@ -35,10 +35,11 @@ REGISTERED = {
         *("CLIPBackbone", "CLIPViT", "CLIPResNet", "CLIPConvNeXt", "CLIPTimm", "DINOBackbone", "LiteBackbone"),
         *("CLIPTextEncoder", "OpenVocabSegmentor", "PixelTextHead", "MaskCLIPHead", "LinearProbeHead"),
         *("OpenVocabDetector", "RegionTextHead", "TinyProposalNet", "SegmentProposals", "GivenProposals"),
-        "RPNProposals",
+        *("RPNProposals", "OpenVocabPanopticDetector"),
     },
-    "DATASETS": {"CamVidDataset", "FolderSegDataset", "ScenesSegDataset", "ScenesDetDataset"},
+    "DATASETS": {"CamVidDataset", "FolderSegDataset", "ScenesSegDataset", "ScenesDetDataset", "ScenesPanopticDataset"},
     "TRANSFORMS": {"LoadImage", "Resize"},
+    "METRICS": {"GroupedCocoMetric", "GroupedIoUMetric", "PanopticQuality"},
 }
 ENTRY_POINTS = {
     "Segmenter.from_pretrained": {"model", "pretrained", "method", "device"},

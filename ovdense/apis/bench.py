@@ -110,7 +110,7 @@ def chance_of(dataset) -> dict[str, float]:
     amounts = np.bincount(np.asarray(labels, int), minlength=classes)
     wanted = {key: group for key, group in figures.items() if group is None or group in groups}
     levels = {key: chance(amounts, None if group is None else groups[group]) for key, group in wanted.items()}
-    return {key: round(value, 1) for key, value in levels.items() if math.isfinite(value)}
+    return {key: round(value, 2) for key, value in levels.items() if math.isfinite(value)}
 
 
 def ratios_of(results: Sequence[dict], pairs: Sequence[dict]) -> list[dict]:

@@ -25,3 +25,15 @@ def test_sizes_and_moving(vocabulary):
 def test_every_row_has_a_class(vocabulary, rows):
     with pytest.raises(ValueError, match="one class index per row, got rows of shape"):
         ClassEmbeddings(rows, [0, 0, 1], vocabulary, "model/weights")
+
+
+def test_a_subset_is_numbered_anew():
+    groups = dict(thing=["cat", "car"], stuff=["sky"])
+    vocabulary = Vocabulary.parse([["cat", "kitten"], "sky", "car"], groups=groups)
+    embeddings = ClassEmbeddings(torch.eye(4), vocabulary.class_index, vocabulary, "model/weights")
+    some = embeddings.subset([2, 0])
+    assert some.vocabulary.classes == ("car", "cat") and some.num_classes == 2
+    assert some.vocabulary.groups == dict(thing=(1, 0), stuff=())
+    assert [row.argmax().item() for row in some.rows] == [0, 1, 3] and some.class_index.tolist() == [1, 1, 0]
+    assert [some.vocabulary.phrases[index] for index in (0, 1)] == [("car",), ("cat", "kitten")]
+    assert embeddings.num_classes == 3

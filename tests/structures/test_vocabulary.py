@@ -211,3 +211,13 @@ def test_ten_thousand_classes():
 
 def test_a_very_long_name_is_kept_whole():
     assert parse(["x" * 100_000]).classes[0] == "x" * 100_000
+
+
+def test_a_subset_keeps_colours_and_the_background_where_it_is_in():
+    whole = Vocabulary.parse(["cat", "dog", "sky"], background=["wall"])
+    assert whole.classes == ("background", "cat", "dog", "sky")
+    kept, cut = whole.subset([0, 3]), whole.subset([3, 1])
+    assert kept.classes == ("background", "sky") and kept.background == whole.background
+    assert cut.classes == ("sky", "cat") and cut.background.policy == "none"
+    coloured = Vocabulary.from_dict(dict(classes=["a", "b"], colors=[[1, 2, 3], [4, 5, 6]]))
+    assert coloured.subset([1]).palette == [[4, 5, 6]]
