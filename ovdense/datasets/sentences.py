@@ -26,18 +26,17 @@ class SentenceDataset(Dataset):
 
     Args:
         data_root: folder of ``make_sentences.py``.
-        indices: how many sentences from the start; None for all.
     """
 
-    def __init__(self, *, data_root: str | Path, indices: int | None = None) -> None:
+    def __init__(self, *, data_root: str | Path) -> None:
         root = Path(data_root)
         missing = [name for name in FILES if not (root / name).is_file()]
         if missing:
             raise FileNotFoundError(
                 f"{root} has no {', '.join(missing)}: write it with tools/dataset_converters/make_sentences.py"
             )
-        self.tokens = load_file(root / "tokens.safetensors")["tokens"][:indices]
-        self.vectors = np.load(root / "vectors.npy", mmap_mode="r")[:indices]
+        self.tokens = load_file(root / "tokens.safetensors")["tokens"]
+        self.vectors = np.load(root / "vectors.npy", mmap_mode="r")
         self.mean = torch.from_numpy(np.load(root / "mean.npy"))
         if len(self.tokens) != len(self.vectors):
             raise ValueError(

@@ -5,8 +5,9 @@
 
 OUT receives ``sentences.json`` (training and held-out texts), ``merges.txt.gz`` (open_clip's byte pairs, cut to those
 that the sentences use), ``tokens.safetensors``, ``vectors.npy`` (MiniLM's unit vectors in half precision),
-``token_vectors.npy`` (the same of every single token) and ``mean.npy`` (the vector to centre by). The encoding shows
-its progress and goes on where it was stopped.
+``token_vectors.npy`` (the same of every single token), ``mean.npy`` (the vector to centre by) and
+``bag_of_words.safetensors`` (where the training starts). The encoding shows its progress and goes on where it was
+stopped.
 """
 
 import argparse
@@ -20,11 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sentence_sources import all_templates, emoji_words, make_phrases, read_wordnet, vocabulary_words
 
 import ovdense  # noqa: F401  (first: it repairs missing binaries)
 from ovdense.models.text_encoders import load_minilm
+from ovdense.models.text_encoders.bag_of_words import count_tokens, fit_tokens
 from ovdense.models.text_encoders.progress import progress_bar
 from ovdense.models.text_encoders.text_tower import cut_tokenizer
 
@@ -141,6 +143,7 @@ def main(argv=None) -> None:
     parser.add_argument("--templates", type=int, default=8, help="random templates for a shipped name")
     parser.add_argument("--phrases", type=int, default=40000)
     parser.add_argument("--glosses", type=int, default=15000, help="definitions and examples of WordNet")
+    parser.add_argument("--limit", type=int, help="sentences in all (default: every one)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -157,7 +160,23 @@ def main(argv=None) -> None:
     names = content["train"][: content["names"]]
     usual = {template.replace("{}", name) for name in names for template in BASE_TEMPLATES}
     rows = [index for index, text in enumerate(content["train"]) if text in usual]
-    np.save(args.out / "mean.npy", np.asarray(vectors[rows], dtype=np.float32).mean(0))
+    mean = np.asarray(vectors[rows], dtype=np.float32).mean(0)
+    np.save(args.out / "mean.npy", mean)
+    fit(args.out, torch.from_numpy(mean))
+
+
+def fit(out: Path, mean: torch.Tensor) -> None:
+    """Writes the bag of words that the tower starts from."""
+    tokens = load_file(out / "tokens.safetensors")["tokens"].long()
+    targets = torch.from_numpy(np.load(out / "vectors.npy").astype(np.float32)) - mean
+    prior = torch.from_numpy(np.load(out / "token_vectors.npy").astype(np.float32)) - mean
+    counts = count_tokens(tokens, len(prior))
+    vectors = fit_tokens(counts, targets, prior)
+    cosine = torch.nn.functional.cosine_similarity(counts @ vectors, targets).mean()
+    print(f"bag of words: mean cosine {cosine:.3f} on its own sentences")
+    bag = dict(vectors=vectors, mean=mean, norm=targets.norm(dim=1).mean())
+    bag["components"] = torch.linalg.eigh(targets.T @ targets).eigenvectors.flip(1).contiguous()
+    save_file(bag, out / "bag_of_words.safetensors")
 
 
 def prepare(args, listing: Path) -> None:
@@ -169,6 +188,7 @@ def prepare(args, listing: Path) -> None:
     tokenizer = cut_tokenizer(merges, args.context)
     names, rest = content["train"][: content["names"]], content["train"][content["names"] :]
     content["train"] = texts = names + random.Random(args.seed).sample(rest, len(rest))
+    content["train"] = texts = texts[: args.limit]
     tokens = [tokenizer(texts[start : start + CHUNK]).short() for start in range(0, len(texts), CHUNK)]
     save_file({"tokens": torch.cat(tokens)}, args.out / "tokens.safetensors")
     listing.write_text(json.dumps(content, indent=0), encoding="utf-8")

@@ -136,7 +136,7 @@ def make_phrases(nouns: list[str], adjectives: list[str], number: int, rng: rand
         if form == "a adj":
             return with_article(f"{adjective()} {word}")
         if form == "a col":
-            return with_article(f"{rng.choice(WORDS['colours'])} {word}")
+            return with_article(f"{rng.choice(colours)} {word}")
         return with_article(word) if form == "a" else word
 
     while len(phrases) < number:

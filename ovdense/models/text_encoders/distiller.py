@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 
+from ovdense.models.text_encoders.bag_of_words import start_from_bag
 from ovdense.models.text_encoders.text_tower import encode_tokens
 from ovdense.registry import MODELS
 
@@ -41,9 +42,8 @@ class TextDistiller(BaseModel):
     Args:
         text_cfg: open_clip's ``text_cfg``; a causal tower is trained on batches of any length up to its context.
         embed_dim: D.
-        token_vectors: .npy (V,D), the encoder's vector of every token; the token embeddings then start as their
-            principal components and the projection as these components. None starts from random numbers.
-        mean: .npy (D,), taken from ``token_vectors``.
+        start: ``bag_of_words.safetensors`` of ``make_sentences.py``: the tower then starts as the best bag of words,
+            and keeps the sentences' mean. None starts from random numbers.
         relation_weight: factor of ``relation_loss``.
         length_weight: factor of the squared error of the vectors' lengths.
         temperature: of ``relation_loss``.
@@ -55,8 +55,7 @@ class TextDistiller(BaseModel):
         *,
         text_cfg: dict,
         embed_dim: int = 384,
-        token_vectors: str | Path | None = None,
-        mean: str | Path | None = None,
+        start: str | Path | None = None,
         relation_weight: float = 0.5,
         length_weight: float = 0.5,
         temperature: float = 0.1,
@@ -71,10 +70,11 @@ class TextDistiller(BaseModel):
         self.tower = _build_text_tower(embed_dim, dict(text_cfg))
         self.relation_weight, self.length_weight = relation_weight, length_weight
         self.temperature, self.precision = temperature, precision
-        centre = torch.zeros(embed_dim) if mean is None else torch.from_numpy(np.load(mean)).float()
-        self.register_buffer("mean", centre)
-        if token_vectors is not None:
-            start_from_tokens(self.tower, torch.from_numpy(np.load(token_vectors)).float() - centre)
+        self.register_buffer("mean", torch.zeros(embed_dim))
+        if start is not None:
+            bag = load_file(start)
+            self.mean.copy_(bag["mean"])
+            start_from_bag(self.tower, bag["vectors"], bag["components"], bag["norm"].item())
 
     def forward(self, inputs: Tensor, targets: Tensor | None = None, mode: str = "tensor"):
         """Centred vectors (N,D) of token ids (N,L), or the losses against ``targets`` (N,D) in mode ``loss``."""
@@ -93,19 +93,3 @@ class TextDistiller(BaseModel):
             loss_length=self.length_weight * length,
             cosine=cosine.detach(),
         )
-
-
-@torch.no_grad()
-def start_from_tokens(tower: nn.Module, vectors: Tensor, spread: float = 0.05) -> None:
-    """Token embeddings (V,W) and the projection of ``tower`` from centred vectors (V,D), D >= W."""
-    embedding, projection = tower.token_embedding.weight, tower.text_projection
-    if not isinstance(projection, nn.Linear) or vectors.shape != (len(embedding), projection.out_features):
-        raise ValueError(
-            f"token vectors need a tower with proj_bias=True and the shape {(len(embedding), tower.output_dim)}, "
-            f"got {tuple(vectors.shape)}"
-        )
-    components = torch.linalg.svd(vectors, full_matrices=False).Vh[: tower.width]
-    coordinates = vectors @ components.T
-    embedding.copy_(coordinates * (spread / coordinates.std()))
-    # Rows of the last norm have the length sqrt(W), vectors the one of the mean target.
-    projection.weight.copy_(components.T * (vectors.norm(dim=1).mean() / tower.width**0.5))

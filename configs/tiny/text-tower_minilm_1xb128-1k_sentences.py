@@ -2,13 +2,12 @@
 # Data: tools/dataset_converters/make_sentences.py data/sentences. See the model card for time and figures.
 _base_ = ["../_base_/default_runtime_seg.py"]
 data_root = "data/sentences"
-max_iters = 2400
+max_iters = 1000
 model = dict(
     type="TextDistiller",
     embed_dim=384,
     text_cfg=dict(context_length=32, vocab_size=10752, width=256, heads=4, layers=4, mlp_ratio=2.0, proj_bias=True),
-    token_vectors=f"{data_root}/token_vectors.npy",
-    mean=f"{data_root}/mean.npy",
+    start=f"{data_root}/bag_of_words.safetensors",
     precision="bf16",
 )
 train_dataloader = dict(
@@ -16,28 +15,28 @@ train_dataloader = dict(
     sampler=dict(type="InfiniteSampler", shuffle=True),
     batch_sampler=dict(type="LengthBatchSampler", batch_size=128),
     collate_fn=dict(type="pad_sentences"),
-    dataset=dict(type="SentenceDataset", data_root=data_root, indices=None),
+    dataset=dict(type="SentenceDataset", data_root=data_root),
 )
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters)
 val_cfg = None
 test_cfg = None
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.02),
+    optimizer=dict(type="AdamW", lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02),
     paramwise_cfg=dict(
         custom_keys=dict(token_embedding=dict(decay_mult=0.0)), norm_decay_mult=0.0, bias_decay_mult=0.0
     ),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, begin=0, end=150, by_epoch=False),
-    dict(type="CosineAnnealingLR", eta_min=1e-5, begin=150, end=max_iters, by_epoch=False),
+    dict(type="LinearLR", start_factor=0.01, begin=0, end=50, by_epoch=False),
+    dict(type="CosineAnnealingLR", eta_min=1e-5, begin=50, end=max_iters, by_epoch=False),
 ]
 default_hooks = dict(
     _delete_=True,
     timer=dict(type="IterTimerHook"),
-    logger=dict(type="LoggerHook", interval=100),
+    logger=dict(type="LoggerHook", interval=20),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    checkpoint=dict(type="CheckpointHook", interval=500, by_epoch=False, max_keep_ckpts=2),
+    checkpoint=dict(type="CheckpointHook", interval=100, by_epoch=False, max_keep_ckpts=2),
 )
 randomness = dict(seed=0)
