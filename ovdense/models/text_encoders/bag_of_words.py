@@ -24,7 +24,7 @@ def count_tokens(tokens: Tensor, vocab_size: int) -> Tensor:
 def fit_tokens(counts: Tensor, targets: Tensor, prior: Tensor, ridge: float = 0.3, steps: int = 15) -> Tensor:
     """Token vectors (V,D) whose weighted sums ``counts`` (N,V) come close to ``targets`` (N,D).
 
-    Minimises ``|counts @ E - targets|^2 + ridge * |E - c * prior|^2`` (``c``: the scale at which the prior fits best) by
+    Minimises ``|counts @ E - targets|^2 + ridge * |E - c * prior|^2`` (``c``: the scale at which the prior fits) by
     conjugate gradients, so that rare tokens stay near the prior (V,D).
     """
     guess = counts @ prior
@@ -44,7 +44,7 @@ def fit_tokens(counts: Tensor, targets: Tensor, prior: Tensor, ridge: float = 0.
 
 
 @torch.no_grad()
-def start_from_bag(tower: nn.Module, vectors: Tensor, components: Tensor, norm: float, spread: float = 4.0) -> None:
+def start_from_bag(tower: nn.Module, vectors: Tensor, components: Tensor, norm: float, spread: float = 32.0) -> None:
     """Makes a causal ``TextTransformer`` give the direction of the weighted sums of ``count_tokens`` untrained.
 
     The first block's attention becomes a plain mean of the tokens and everything else adds zero. Two channels that
@@ -54,14 +54,14 @@ def start_from_bag(tower: nn.Module, vectors: Tensor, components: Tensor, norm: 
         vectors: (V,D) of ``fit_tokens``.
         components: (D,K) orthonormal, K >= W - 2: directions of D that are kept, the important ones first.
         norm: length of the vectors to give out.
-        spread: length of the token embeddings.
+        spread: length of the token embeddings; large, so that the first steps of the other weights spoil little.
     """
     width, end = tower.width, tower.vocab_size - 1
     if not isinstance(tower.text_projection, nn.Linear):
         raise ValueError("the tower needs proj_bias=True")
     components = components[:, : width - 2]
     kept = vectors @ components
-    scale = spread / kept[:end].norm(dim=1).quantile(0.999)
+    scale = spread / kept[:end].norm(dim=1).quantile(0.99)
     kept = kept * scale
     filler = (spread**2 - kept.square().sum(1)).clamp(min=0).sqrt() / 2**0.5
     attention = tower.transformer.resblocks[0].attn
