@@ -5,6 +5,8 @@ Shapes: N sentences, L tokens, V tokens of the vocabulary, D channels of the sen
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +19,14 @@ def count_tokens(tokens: Tensor, vocab_size: int) -> Tensor:
     share = torch.where(places == ends[:, None], 1.0, 1 / (ends + 1.0)[:, None])
     real = places <= ends[:, None]
     index = torch.stack([rows[real], tokens[real]])
-    return torch.sparse_coo_tensor(index, share[real], (len(tokens), vocab_size)).coalesce().to_sparse_csr()
+    return compressed(torch.sparse_coo_tensor(index, share[real], (len(tokens), vocab_size)))
+
+
+def compressed(matrix: Tensor) -> Tensor:
+    """The matrix by rows (CSR), without torch's note that this layout is new."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse")
+        return matrix.coalesce().to_sparse_csr()
 
 
 @torch.no_grad()
@@ -29,7 +38,7 @@ def fit_tokens(counts: Tensor, targets: Tensor, prior: Tensor, ridge: float = 0.
     """
     guess = counts @ prior
     start = prior * ((guess * targets).sum() / guess.square().sum())
-    transposed = counts.to_sparse_coo().t().coalesce().to_sparse_csr()
+    transposed = compressed(counts.to_sparse_coo().t())
     residual = transposed @ (targets - counts @ start)
     change, direction = torch.zeros_like(start), residual.clone()
     error = residual.square().sum(0)
