@@ -22,7 +22,7 @@ val_cfg = None
 test_cfg = None
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02),
+    optimizer=dict(type="AdamW", lr=5e-4, betas=(0.9, 0.98), weight_decay=0.02),
     paramwise_cfg=dict(
         custom_keys=dict(token_embedding=dict(decay_mult=0.0)), norm_decay_mult=0.0, bias_decay_mult=0.0
     ),
