@@ -44,6 +44,8 @@ class CLIPTextEncoder:
         context_length: tokens per sentence; None for the model's own.
         normalize_before_mean: False averages the raw encodings of the templates.
         normalize: False leaves the rows as long as they come.
+        sentence_encoder: of an embedded model: ``minilm``, or ``text_tower``, the small tower that was distilled from
+            it; None for the one that the model's config names.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class CLIPTextEncoder:
         context_length: int | None = None,
         normalize_before_mean: bool = True,
         normalize: bool = True,
+        sentence_encoder: str | None = None,
     ) -> None:
         self.model, self.pretrained, self.normalize = model, pretrained, normalize
         self.templates = load_templates(templates)
@@ -69,6 +72,7 @@ class CLIPTextEncoder:
             precision=precision,
             context_length=context_length,
             normalize_before_mean=normalize_before_mean,
+            sentence_encoder=sentence_encoder,
         )
 
     @cached_property

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ovdense.models.backbones.open_clip_loader import LoadedCLIP, Pretrained, embedded_models, load_clip
-from ovdense.models.text_encoders.minilm import load_minilm, minilm_digest
+from ovdense.models.text_encoders.sentence_encoders import sentence_source
 from ovdense.models.vocabulary_files import load_templates
 from ovdense.structures.templates import fill
 
@@ -132,13 +132,21 @@ class OpenCLIPTower:
 
 
 class SentenceTower:
-    """The embedded sentence encoder minus a mean vector, for an embedded model whose config says ``minilm``.
+    """An embedded sentence encoder minus a mean vector, for an embedded model whose config names the encoder.
 
     Sentence vectors share a large common part, which the image tower was trained without.
     """
 
-    def __init__(self, *, name: str, batch_size: int, device: str | torch.device | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        batch_size: int,
+        device: str | torch.device | None = None,
+        sentence_encoder: str | None = None,
+    ) -> None:
         loaded = load_clip(name)
+        self.source = sentence_source(sentence_encoder or loaded.config["text_cfg"].get("encoder"))
         self.mean = loaded.tensors["text_mean"].float()
         self.space, self.embed_dim = loaded.space, loaded.embed_dim
         self.default_templates = load_templates(loaded.config["text_cfg"]["templates"])
@@ -147,13 +155,14 @@ class SentenceTower:
 
     @property
     def fingerprint(self) -> dict:
-        return dict(space=self.space, sentences=minilm_digest())
+        return dict(space=self.space, sentences=self.source.digest())
 
     def encode_phrases(self, phrases: Sequence[str], templates: Sequence[str], advance: Advance) -> Tensor:
         rows = []
         for part in chunks(phrases, self.batch_size):
             sentences = [fill(template, phrase) for phrase in part for template in templates]
-            encoded = load_minilm(self.device).encode(sentences, batch_size=self.batch_size, truncated=self.truncated)
+            encoder = self.source.load(self.device)
+            encoded = encoder.encode(sentences, batch_size=self.batch_size, truncated=self.truncated)
             rows.append(encoded.cpu().unflatten(0, (len(part), -1)).mean(1) - self.mean)
             advance(len(part))
         return torch.cat(rows)
@@ -162,9 +171,13 @@ class SentenceTower:
 class LiteTower:
     """The text side of the embedded photo model: sentence vectors read out through its anchors."""
 
-    def __init__(self, *, batch_size: int, device: str | torch.device | None = None) -> None:
+    def __init__(
+        self, *, batch_size: int, device: str | torch.device | None = None, sentence_encoder: str | None = None
+    ) -> None:
+        from ovdense.models.lite_files import lite_config
         from ovdense.models.text_encoders.lite_text import LiteText
 
+        self.source = sentence_source(sentence_encoder or lite_config()["text_cfg"].get("encoder"))
         self.batch_size, self.device = batch_size, pick_device(device)
         self.truncated: list[str] = []
         self.text = LiteText(sentence_encoder=self.encode_sentences)
@@ -173,10 +186,11 @@ class LiteTower:
 
     @property
     def fingerprint(self) -> dict:
-        return dict(space=self.space, sentences=minilm_digest())
+        return dict(space=self.space, sentences=self.source.digest())
 
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
-        return load_minilm(self.device).encode(sentences, batch_size=self.batch_size, truncated=self.truncated)
+        encoder = self.source.load(self.device)
+        return encoder.encode(sentences, batch_size=self.batch_size, truncated=self.truncated)
 
     def encode_phrases(self, phrases: Sequence[str], templates: Sequence[str], advance: Advance) -> Tensor:
         rows = []
@@ -189,14 +203,17 @@ class LiteTower:
 def open_tower(model: str | dict, pretrained: Pretrained, *, batch_size: int, device=None, **options) -> TextTower:
     """The tower of an embedded model (``lite``, ``scenes``) or, with further options, of an open_clip model."""
     if model not in embedded_models() or pretrained is not None:
+        if options.pop("sentence_encoder", None):
+            raise ValueError(f"sentence_encoder is a choice of the embedded models, got model {model!r}")
         return OpenCLIPTower(model=model, pretrained=pretrained, batch_size=batch_size, device=device, **options)
+    sentence_encoder = options.pop("sentence_encoder", None)
     defaults = dict(precision="fp32", context_length=None, normalize_before_mean=True)
     odd = {name: value for name, value in options.items() if value != defaults[name]}
     if odd:
         raise ValueError(f"the text side of {model!r} has no such options, got {odd}")
     if model == "lite":
-        return LiteTower(batch_size=batch_size, device=device)
-    return SentenceTower(name=model, batch_size=batch_size, device=device)
+        return LiteTower(batch_size=batch_size, device=device, sentence_encoder=sentence_encoder)
+    return SentenceTower(name=model, batch_size=batch_size, device=device, sentence_encoder=sentence_encoder)
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
