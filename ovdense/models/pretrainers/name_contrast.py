@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ovdense.functional.position import resize_position_table
+from ovdense.models.backbones.image_tower import random_image_tower
 from ovdense.models.losses.name_losses import assigned_contrast, name_contrast, pool_by_name
 from ovdense.models.vocabulary_files import load_templates, load_vocabulary
 from ovdense.registry import MODELS
@@ -63,7 +63,7 @@ class NameContrastPretrainer(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.visual = VisionTransformer(**vision, output_tokens=True)
+        self.visual = random_image_tower(**vision)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(scale[0])))
         self.largest_scale, self.sharpness = math.log(scale[1]), sharpness
         self.class_weight, self.patch_weight, self.assignment_weight = class_weight, patch_weight, assignment_weight
