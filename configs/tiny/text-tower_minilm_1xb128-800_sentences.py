@@ -18,14 +18,11 @@ train_dataloader = dict(
     dataset=dict(type="SentenceDataset", data_root=data_root),
 )
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters)
-val_cfg = None
-test_cfg = None
+val_cfg = test_cfg = None
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=5e-4, betas=(0.9, 0.98), weight_decay=0.02),
-    paramwise_cfg=dict(
-        custom_keys=dict(token_embedding=dict(decay_mult=0.0)), norm_decay_mult=0.0, bias_decay_mult=0.0
-    ),
+    paramwise_cfg=dict(custom_keys={'token_embedding': dict(decay_mult=0.0)}, norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
@@ -34,7 +31,6 @@ param_scheduler = [
 ]
 default_hooks = dict(
     _delete_=True,
-    timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=20),
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="CheckpointHook", interval=100, by_epoch=False, max_keep_ckpts=2),

@@ -152,7 +152,8 @@ def check_backbone(config: Config, model: str) -> None:
 
 def backbone_names() -> dict[str, Path]:
     """Name -> base config of the CLIPs that are known by name with their weights: ``vit-b16_metaclip``, ..."""
-    return {path.stem: path for path in sorted((config_root() / "_base_" / "backbones").glob("*_*.py"))}
+    paths = sorted((config_root() / "_base_" / "backbones").glob("*_*.py"))
+    return {path.stem: path for path in paths if "clip" in Config.fromfile(path)}
 
 
 def named_backbone(model: str, pretrained: str | None = None) -> tuple[str, str | None]:

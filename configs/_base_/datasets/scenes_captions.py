@@ -6,7 +6,7 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='ScenesCaptionDataset',
-        bank='scenes-captions',
+        bank='scenes-captions-600',
         generator=dict(
             size=48,
             zoom=1,

@@ -9,4 +9,4 @@ model = dict(
     vision=dict(
         image_size=48, patch_size=8, width=128, layers=5, heads=4, mlp_ratio=4.0, output_dim=384),
     text_encoder=dict(type='CLIPTextEncoder', model='scenes'),
-    vocabulary='scenes-captions')
+    vocabulary='scenes-captions-600')

@@ -34,7 +34,7 @@ class ScenesCaptionDataset(Dataset):
     def __init__(
         self,
         *,
-        bank="scenes-captions",
+        bank="scenes-captions-600",
         vocabulary="scenes-143",
         objects: str | Sequence[str] | None = ("base", "novel"),
         num_scenes: int = 1_000_000,

@@ -15,7 +15,7 @@ from ovdense.models.vocabulary_files import load_vocabulary
 
 
 def test_the_bank_holds_every_word_of_a_training_scene_and_none_of_the_benchmark_s_own():
-    bank = set(load_vocabulary("scenes-captions").classes)
+    bank = set(load_vocabulary("scenes-captions-600").classes)
     names = [*load_vocabulary("scenes-127").classes, *STUFF, *composition_names("seen")]
     assert bank == set(load_caption_facts().words(names))
     unseen = set(load_vocabulary("scenes-unseen-40").classes) - set(STUFF)
@@ -58,7 +58,7 @@ def test_training_runs_and_goes_on(tmp_path):
                 "resume": resume,
                 "model.vision.width": 32,
                 "model.vision.layers": 1,
-                "model.vocabulary": "scenes-captions",
+                "model.vocabulary": "scenes-captions-600",
                 "train_cfg.max_iters": steps,
                 "train_dataloader.batch_size": 8,
                 "default_hooks.logger.interval": 1,
