@@ -43,6 +43,9 @@ class NameContrastPretrainer(BaseModel):
         patch_weight: factor of the pooled patches' loss.
         assignment_weight: factor of the assigned patches' loss.
         sharpness: factor of the cosines in the softmax over patches of the pooled loss.
+        mosaic: sides of the grid that pictures of a batch are tiled into, (2, 2) for four pictures in one of twice the
+            size; every tile's patches must find the words of their own picture, so that what is seen in one place is
+            not said of another. Borders of the tiles move at random by whole patches.
         scale: first value of the learnt factor of the cosines, and the largest allowed.
         data_preprocessor: mmengine's; pictures must come out normalised.
     """
@@ -58,6 +61,7 @@ class NameContrastPretrainer(BaseModel):
         patch_weight: float = 1.0,
         assignment_weight: float = 0.0,
         sharpness: float = 12.0,
+        mosaic: tuple[int, int] = (1, 1),
         scale: tuple[float, float] = (12.0, 60.0),
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -66,6 +70,7 @@ class NameContrastPretrainer(BaseModel):
         self.visual = random_image_tower(**vision)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(scale[0])))
         self.largest_scale, self.sharpness = math.log(scale[1]), sharpness
+        self.mosaic = mosaic
         self.class_weight, self.patch_weight, self.assignment_weight = class_weight, patch_weight, assignment_weight
         rows = encode_words(load_vocabulary(vocabulary), text_encoder, load_templates(templates))
         if rows.shape[-1] != self.visual.output_dim:
@@ -98,18 +103,61 @@ class NameContrastPretrainer(BaseModel):
         words = words.to(self.rows)
         rows = self.rows[torch.randint(len(self.rows), ())]
         scale = self.logit_scale.clamp(max=self.largest_scale).exp()
+        images, words, tiles = tile_pictures(images, words, self.mosaic, self.visual.patch_size[0])
         token, patches = self.encode(images)
-        losses = dict(loss_class=self.class_weight * name_contrast(scale * F.normalize(token, dim=-1) @ rows.T, words))
-        if self.patch_weight or self.assignment_weight:
-            cosines = F.normalize(patches, dim=-1) @ rows.T
+        all_words = words.amax(1)
+        by_token = name_contrast(scale * F.normalize(token, dim=-1) @ rows.T, all_words)
+        losses = dict(loss_class=self.class_weight * by_token)
+        if not (self.patch_weight or self.assignment_weight):
+            return losses
+        cosines = (F.normalize(patches, dim=-1) @ rows.T).unflatten(1, tiles.shape)
+        of_tiles = [cosines[:, tiles == tile] for tile in range(words.shape[1])]  # (B, n, W) each
         if self.patch_weight:
-            pooled = pool_by_name(cosines, self.sharpness)
-            losses["loss_patches"] = self.patch_weight * name_contrast(scale * pooled, words)
+            pooled = [pool_by_name(part, self.sharpness) for part in of_tiles]
+            by_tile = [name_contrast(scale * part, words[:, tile]) for tile, part in enumerate(pooled)]
+            losses["loss_patches"] = self.patch_weight * torch.stack(by_tile).mean()
         if self.assignment_weight:
-            names, valid = picture_names(words)
-            assigned = assigned_contrast(scale * cosines, words, names, valid)
-            losses["loss_assigned"] = self.assignment_weight * assigned
+            by_tile = [
+                assigned_contrast(scale * part, words[:, tile], *picture_names(words[:, tile]))
+                for tile, part in enumerate(of_tiles)
+            ]
+            losses["loss_assigned"] = self.assignment_weight * torch.stack(by_tile).mean()
         return losses
+
+
+def tile_pictures(
+    images: Tensor, words: Tensor, grid: tuple[int, int], patch: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures (B * r * c, 3, H, W) as B mosaics of r x c tiles.
+
+    Returns:
+        (B, 3, r H, c W) mosaics, the words of their tiles (B, r * c, W), and the tile of every patch, (r h, c w).
+    """
+    count = grid[0] * grid[1]
+    if len(images) % count:
+        raise ValueError(f"a batch of {len(images)} pictures does not fill mosaics of {grid[0]} x {grid[1]} tiles")
+    sides = [random_sides(length // patch, parts) for length, parts in zip(images.shape[-2:], grid)]
+    cells, index = [], torch.arange(count).view(grid)
+    for column_of_tiles in range(count):
+        row, column = divmod(column_of_tiles, grid[1])
+        size = (sides[0][row] * patch, sides[1][column] * patch)
+        part = images[column_of_tiles::count]
+        if size != tuple(part.shape[-2:]):
+            part = F.interpolate(part, size=size, mode="bilinear", align_corners=False, antialias=True)
+        cells.append(part)
+    rows = [torch.cat(cells[row * grid[1] : (row + 1) * grid[1]], -1) for row in range(grid[0])]
+    tiles = index.repeat_interleave(torch.tensor(sides[0]), 0).repeat_interleave(torch.tensor(sides[1]), 1)
+    return torch.cat(rows, -2), words.unflatten(0, (-1, count)), tiles.to(images.device)
+
+
+def random_sides(cells: int, parts: int) -> list[int]:
+    """Lengths in patches of ``parts`` tiles, ``parts * cells`` in all; neighbours trade up to a third of their length."""
+    sides = [cells] * parts
+    for first in range(parts - 1):
+        shift = int(torch.randint(-(cells // 3), cells // 3 + 1, ()))
+        sides[first] += shift
+        sides[first + 1] -= shift
+    return sides
 
 
 def picture_names(words: Tensor) -> tuple[Tensor, Tensor]:
