@@ -125,9 +125,7 @@ class NameContrastPretrainer(BaseModel):
         return losses
 
 
-def tile_pictures(
-    images: Tensor, words: Tensor, grid: tuple[int, int], patch: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def tile_pictures(images: Tensor, words: Tensor, grid: tuple[int, int], patch: int) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures (B * r * c, 3, H, W) as B mosaics of r x c tiles.
 
     Returns:
@@ -151,7 +149,7 @@ def tile_pictures(
 
 
 def random_sides(cells: int, parts: int) -> list[int]:
-    """Lengths in patches of ``parts`` tiles, ``parts * cells`` in all; neighbours trade up to a third of their length."""
+    """Lengths in patches of ``parts`` tiles, ``parts * cells`` in all; neighbours trade up to a third."""
     sides = [cells] * parts
     for first in range(parts - 1):
         shift = int(torch.randint(-(cells // 3), cells // 3 + 1, ()))

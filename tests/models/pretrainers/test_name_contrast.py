@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from ovdense.models.losses.name_losses import assign_patches, assigned_contrast, name_contrast, pool_by_name
-from ovdense.models.pretrainers.name_contrast import picture_names
+from ovdense.models.pretrainers.name_contrast import picture_names, tile_pictures
 from ovdense.registry import MODELS
 
 
@@ -80,3 +80,23 @@ def test_a_class_token_twin_trains_no_patch():
 def test_channels_of_tower_and_text_must_agree():
     with pytest.raises(ValueError, match=r"384 channels, vision\.output_dim is 64"):
         tiny_model(vision=dict(image_size=16, patch_size=8, width=32, layers=1, heads=2, mlp_ratio=2.0, output_dim=64))
+
+
+def test_tiles_keep_their_pictures_and_words():
+    """Eight pictures of one grey each make two mosaics; the patch table says whose grey is where."""
+    torch.manual_seed(0)
+    images = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 24, 48)
+    mosaics, words, tiles = tile_pictures(images, torch.eye(8), (2, 2), 8)
+    assert mosaics.shape == (2, 3, 48, 96) and words.shape == (2, 4, 8) and tiles.shape == (6, 12)
+    assert sorted(set(tiles.flatten().tolist())) == [0, 1, 2, 3]
+    for which in range(2):
+        torch.testing.assert_close(mosaics[which, 0, 4::8, 4::8], (4 * which + tiles).float())
+        assert words[which].argmax(1).tolist() == [4 * which + tile for tile in range(4)]
+    with pytest.raises(ValueError, match="7 pictures does not fill mosaics of 2 x 2"):
+        tile_pictures(images[:7], torch.eye(8)[:7], (2, 2), 8)
+
+
+def test_one_tile_is_the_picture():
+    images, words = torch.randn(2, 3, 16, 16), torch.eye(2)
+    same, tile_words, tiles = tile_pictures(images, words, (1, 1), 8)
+    assert torch.equal(same, images) and torch.equal(tile_words[:, 0], words) and not tiles.any()
