@@ -2,7 +2,7 @@
 # Data: tools/dataset_converters/make_sentences.py data/sentences. See the model card for time and figures.
 _base_ = ["../_base_/default_runtime_seg.py"]
 data_root = "data/sentences"
-max_iters = 4000
+max_iters = 800
 model = dict(
     type="TextDistiller",
     embed_dim=384,
@@ -29,8 +29,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, begin=0, end=100, by_epoch=False),
-    dict(type="CosineAnnealingLR", eta_min=1e-5, begin=100, end=max_iters, by_epoch=False),
+    dict(type="LinearLR", start_factor=0.01, begin=0, end=50, by_epoch=False),
+    dict(type="CosineAnnealingLR", eta_min=1e-5, begin=50, end=max_iters, by_epoch=False),
 ]
 default_hooks = dict(
     _delete_=True,
@@ -39,6 +39,6 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="CheckpointHook", interval=100, by_epoch=False, max_keep_ckpts=2),
 )
-# Every checkpoint holds the mean of the last few hundred steps, so that any of them may be exported.
-custom_hooks = [dict(type="EMAHook", momentum=0.004)]
+# Every checkpoint holds the mean of the last hundred steps or so, so that any of them may be exported.
+custom_hooks = [dict(type="EMAHook", momentum=0.02)]
 randomness = dict(seed=0)
