@@ -72,8 +72,9 @@ class CLIPTextEncoder:
             precision=precision,
             context_length=context_length,
             normalize_before_mean=normalize_before_mean,
-            sentence_encoder=sentence_encoder,
         )
+        if sentence_encoder is not None:
+            self.tower_options["sentence_encoder"] = sentence_encoder
 
     @cached_property
     def tower(self) -> TextTower:
