@@ -18,7 +18,7 @@ SETS = dict(
 )
 PROTOCOLS = sorted(path for path in (ROOT / "_base_" / "protocols").glob("*_*.py"))
 FOLLOWERS = sorted(path for path in ROOT.glob("[!_]*/*.py") if "/_base_/protocols/" in path.read_text())
-METHODS = ("clearclip", "gem", "maskclip", "naclip", "sclip")
+METHODS = ("clearclip", "gem", "maskclip", "naclip", "resclip", "scclip", "sclip")
 ROWS = {f"{method}_{backbone}" for method in METHODS for backbone in ("vit-b16", "vit-l14")}
 ROWS |= {"naclip_vit-b16_pamr", "naclip_vit-l14_pamr"}
 
