@@ -22,6 +22,11 @@ METHODS = ("clearclip", "gem", "maskclip", "naclip", "resclip", "scclip", "sclip
 ROWS = {f"{method}_{backbone}" for method in METHODS for backbone in ("vit-b16", "vit-l14")}
 ROWS |= {"naclip_vit-b16_pamr", "naclip_vit-l14_pamr"}
 ROWS |= {"proxyclip_vit-b16", "proxyclip_vit-b16_dinov2", "proxyclip_vit-b16_sam", "proxyclip_vit-l14"}
+ROWS |= {"corrclip_vit-b16", "corrclip_vit-b16_metaclip", "corrclip_vit-l14_metaclip"}
+ROWS |= {"lposs_vit-b16", "lposs-plus_vit-b16"}
+ROWS |= {f"talk2dino_{dino}" for dino in ("dinov2-vit-b14", "dinov2-vit-l14", "dinov3-vit-b16", "dinov3-vit-l16")}
+ROWS |= {"clip-dinoiser_vit-b16", "clip-dinoiser_vit-l14"}
+ROWS |= {f"trident_{kind}" for kind in ("vit-b16", "vit-b16_sam-refine", "vit-l14", "vit-l14_sam-refine")}
 
 read = cache(Config.fromfile)
 
@@ -86,6 +91,7 @@ def test_every_protocol_has_all_eight_sets():
         ("trident_cityscapes", (688, 336, 224, 40, None, None)),
         ("corrclip_context60", (336, 336, 112, 40, 0.15, None)),
         ("tcl_voc21", (448, 448, 224, 100, None, None)),
+        ("lposs_voc21", (448, 224, 112, 100, None, None)),
         ("talk2dino_cityscapes", (448, 448, 224, 100, None, None)),
     ],
 )
