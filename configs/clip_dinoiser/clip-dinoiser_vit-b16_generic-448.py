@@ -1,14 +1,10 @@
 # CLIP-DINOiser (arXiv 2312.12359) on pictures and names of your own. tools/model_converters/import_heads.py makes the
 # file of its two convolutions, of the official last.pt or a training by clip-dinoiser_vit-b16_1xb16-6k_images-448.py.
 _base_ = [
-    '../_base_/models/clip_dinoiser.py',
-    '../_base_/backbones/vit-b16_laion2b.py',
+    './_base_/clip-dinoiser_vit-b16.py',
     '../_base_/vocabularies/coco-133.py',
     '../_base_/datasets/images.py',
-    '../_base_/default_runtime_seg.py',
 ]
 model = dict(
-    backbone=_base_.clip,
-    text_encoder=_base_.clip,
     vocabulary=_base_.vocabulary,
     decode_head=dict(pretrained='checkpoints/clip_dinoiser_vit-b16.pth'))

@@ -1,18 +1,11 @@
 # CorrCLIP (arXiv 2411.10086) on pictures and names of your own: short side 448, windows of 336, stride 112. Masks
 # are read from data/region_masks where there are any, and are segments of like colour elsewhere.
 _base_ = [
-    '../_base_/models/clip_seg.py',
-    '../_base_/backbones/vit-b16_openai.py',
+    './_base_/corrclip_vit-b16.py',
     '../_base_/vocabularies/coco-133.py',
     '../_base_/datasets/images.py',
-    '../_base_/default_runtime_seg.py',
 ]
 model = dict(
-    backbone=dict(
-        type='CorrCLIPBackbone',
-        proxy=dict(type='DINOBackbone', model='vit_base_patch8_224.dino', pretrained=True),
-        **_base_.clip),
-    text_encoder=_base_.clip,
     vocabulary=_base_.vocabulary,
     regions=dict(type='FelzenszwalbRegions'),
     test_cfg=dict(mode='slide', crop_size=336, stride=112, logit_scale=40, region_vote=True))

@@ -1,18 +1,11 @@
 # CorrCLIP (arXiv 2411.10086) on pictures and names of your own: short side 448, windows of 336, stride 112. Masks
 # are read from data/region_masks where there are any, and are segments of like colour elsewhere.
 _base_ = [
-    '../_base_/models/clip_seg.py',
+    './_base_/corrclip_vit-b16_metaclip.py',
     '../_base_/vocabularies/coco-133.py',
     '../_base_/datasets/images.py',
-    '../_base_/default_runtime_seg.py',
 ]
-clip = dict(model='ViT-B-16-quickgelu', pretrained='metaclip_fullcc')
 model = dict(
-    backbone=dict(
-        type='CorrCLIPBackbone',
-        proxy=dict(type='DINOBackbone', model='vit_base_patch8_224.dino', pretrained=True),
-        **clip),
-    text_encoder=clip,
     vocabulary=_base_.vocabulary,
     regions=dict(type='FelzenszwalbRegions'),
     test_cfg=dict(mode='slide', crop_size=336, stride=112, logit_scale=40, region_vote=True))

@@ -1,5 +1,3 @@
-# DINOv2 ViT-B/14 as proxy instead of DINO ViT-B/8.
-_base_ = './proxyclip_vit-b16_ade20k-150-448.py'
-model = dict(
-    backbone=dict(
-        proxy=dict(_delete_=True, type='DINOBackbone', model='vit_base_patch14_reg4_dinov2', pretrained=True)))
+# ProxyCLIP, DINOv2 as proxy, on ADE20K.
+_base_ = ['./_base_/proxyclip_vit-b16_dinov2.py', '../_base_/protocols/proxyclip_ade20k.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

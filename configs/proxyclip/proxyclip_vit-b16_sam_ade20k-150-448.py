@@ -1,6 +1,3 @@
-# The encoder of SAM ViT-B as proxy instead of DINO ViT-B/8.
-_base_ = './proxyclip_vit-b16_ade20k-150-448.py'
-model = dict(
-    backbone=dict(
-        proxy=dict(_delete_=True, type='SAMBackbone', model='samvit_base_patch16', pretrained=True),
-        proxy_size=1024))
+# ProxyCLIP, SAM's encoder as proxy, on ADE20K.
+_base_ = ['./_base_/proxyclip_vit-b16_sam.py', '../_base_/protocols/proxyclip_ade20k.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,19 +1,12 @@
 # ProxyCLIP (arXiv 2408.04883) on pictures and names of your own: short side 336, windows of 336, stride 112, DINO ViT-B/8.
 _base_ = [
-    '../_base_/models/clip_seg.py',
-    '../_base_/backbones/vit-l14_openai.py',
+    './_base_/proxyclip_vit-l14.py',
     '../_base_/vocabularies/coco-133.py',
     '../_base_/datasets/images.py',
-    '../_base_/default_runtime_seg.py',
 ]
 model = dict(
-    backbone=dict(
-        type='ProxyBackbone',
-        proxy=dict(type='DINOBackbone', model='vit_base_patch8_224.dino', pretrained=True),
-        **_base_.clip),
-    text_encoder=_base_.clip,
     vocabulary=_base_.vocabulary,
-    test_cfg=dict(mode='slide', crop_size=336, stride=112, window_batch=4, logit_scale=40))
+    test_cfg=dict(mode='slide', crop_size=336, stride=112, logit_scale=40))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ovdense.Resize', scale=(2048, 336), keep_ratio=True, antialias=True),

@@ -1,26 +1,7 @@
-# ResCLIP (arXiv 2411.15851) on ADE20K: short side 336, windows of 224, stride 112.
-_base_ = [
-    '../_base_/models/clip_seg.py',
-    '../_base_/backbones/vit-b16_openai.py',
-    '../_base_/vocabularies/ade20k-150.py',
-    '../_base_/datasets/ade20k_ov.py',
-    '../_base_/default_runtime_seg.py',
-]
+# ResCLIP on ADE20K.
+_base_ = ['./_base_/resclip_vit-b16.py', '../_base_/protocols/resclip_ade20k.py']
 model = dict(
-    backbone=dict(
-        attention='resclip',
-        attention_options=dict(rcs_weights=(2.0, 0.3), sfr_weights=(2.1, 0.7)),
-        capture=('block_input', 'recorded', 'images'),
-        **_base_.clip),
-    decode_head=dict(_delete_=True, type='ResCLIPHead', label_threshold=0.25),
-    text_encoder=_base_.clip,
-    vocabulary=_base_.vocabulary,
-    test_cfg=dict(mode='slide', crop_size=224, stride=112, logit_scale=40))
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='ovdense.Resize', scale=(2048, 336), keep_ratio=True),
-    dict(type='LoadAnnotations'),
-    dict(type='mmseg.PackSegInputs'),
-]
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-val_dataloader = test_dataloader
+    backbone=dict(attention_options=dict(rcs_weights=(2.0, 0.3), sfr_weights=(2.1, 0.7))),
+    decode_head=dict(label_threshold=0.25),
+    vocabulary=_base_.protocol.vocabulary,
+    test_cfg=_base_.protocol.test_cfg)

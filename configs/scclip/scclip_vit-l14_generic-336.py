@@ -1,14 +1,10 @@
 # SC-CLIP (arXiv 2411.15869) on pictures and names of your own: short side 336, windows of 224, stride 112.
 _base_ = [
-    '../_base_/models/clip_seg.py',
-    '../_base_/backbones/vit-l14_openai.py',
+    './_base_/scclip_vit-l14.py',
     '../_base_/vocabularies/coco-133.py',
     '../_base_/datasets/images.py',
-    '../_base_/default_runtime_seg.py',
 ]
 model = dict(
-    backbone=dict(attention='scclip', **_base_.clip),
-    text_encoder=_base_.clip,
     vocabulary=_base_.vocabulary,
     test_cfg=dict(mode='slide', crop_size=224, stride=112, logit_scale=40))
 test_pipeline = [

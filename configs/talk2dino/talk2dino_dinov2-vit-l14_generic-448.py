@@ -1,16 +1,10 @@
 # Talk2DINO (arXiv 2411.19331) on DINOv2 with registers, pictures and names of your own: short side 448,
 # windows of 448, stride 224.
 _base_ = [
-    '../_base_/models/talk2dino.py',
-    '../_base_/backbones/vit-b16_openai.py',
-    '../_base_/backbones/talk2dino_dinov2-vit-l14.py',
+    './_base_/talk2dino_dinov2-vit-l14.py',
     '../_base_/vocabularies/coco-133.py',
     '../_base_/datasets/images.py',
-    '../_base_/default_runtime_seg.py',
 ]
 model = dict(
-    backbone=_base_.dino,
-    text_encoder=dict(normalize_before_mean=False, **_base_.clip),
-    decode_head=_base_.mapping,
     vocabulary=dict(source=_base_.vocabulary.source, templates='simple-7'),
     test_cfg=dict(mode='slide', crop_size=448, stride=224))

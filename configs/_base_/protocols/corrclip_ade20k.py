@@ -1,3 +1,11 @@
 _base_ = ['./corrclip.py', '../datasets/ade20k_448.py']
 protocol = dict(
     vocabulary=dict(source='ade20k-corrclip-150'))
+test_pipeline = [
+    _base_.test_pipeline[0],
+    dict(type='LoadRegionMasks', folder='data/region_masks/ade'),
+    *_base_.test_pipeline[1:-1],
+    _base_.pack_with_regions,
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

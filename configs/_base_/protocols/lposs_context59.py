@@ -1,3 +1,3 @@
-# LPOSS (github.com/vladan-stojnic/LPOSS, segmentation/): TCL's protocol, background by names.
+# LPOSS (github.com/vladan-stojnic/LPOSS, segmentation/): TCL's protocol, smaller windows, background by names.
 _base_ = './tcl_context59.py'
-protocol = dict(name='lposs')
+protocol = dict(name='lposs', test_cfg=dict(crop_size=224, stride=112))

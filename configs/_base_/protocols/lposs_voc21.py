@@ -1,3 +1,6 @@
-# LPOSS (github.com/vladan-stojnic/LPOSS, segmentation/): TCL's protocol, background by names.
+# LPOSS (github.com/vladan-stojnic/LPOSS, segmentation/): TCL's protocol, smaller windows, background by names.
 _base_ = './tcl_voc21.py'
-protocol = dict(name='lposs', vocabulary=dict(source='voc-lposs-21'))
+protocol = dict(
+    name='lposs',
+    test_cfg=dict(crop_size=224, stride=112),
+    vocabulary=dict(source='voc-lposs-21'))

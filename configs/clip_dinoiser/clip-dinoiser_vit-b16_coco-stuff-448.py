@@ -1,0 +1,4 @@
+# CLIP-DINOiser on COCO-Stuff 164k.
+# Give its weights to tools/test.py: of a training, or the official last.pt through tools/model_converters/import_heads.py.
+_base_ = ['./_base_/clip-dinoiser_vit-b16.py', '../_base_/protocols/tcl_coco-stuff.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

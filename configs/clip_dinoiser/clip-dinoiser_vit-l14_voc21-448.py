@@ -1,0 +1,7 @@
+# CLIP-DINOiser on PASCAL VOC with background, background by objectness.
+# For weights of clip-dinoiser_vit-l14_1xb16-6k_images-448.py.
+_base_ = ['./_base_/clip-dinoiser_vit-l14.py', '../_base_/protocols/tcl_voc21.py']
+model = dict(
+    decode_head=dict(apply_found=True),
+    vocabulary=_base_.protocol.vocabulary,
+    test_cfg=_base_.protocol.test_cfg)

@@ -1,0 +1,12 @@
+# CorrCLIP (arXiv 2411.10086) on ViT-B/16 and DINO ViT-B/8.
+_base_ = [
+    '../../_base_/models/clip_seg.py',
+    '../../_base_/backbones/vit-b16_openai.py',
+    '../../_base_/default_runtime_seg.py',
+]
+model = dict(
+    backbone=dict(
+        type='CorrCLIPBackbone',
+        proxy=dict(type='DINOBackbone', model='vit_base_patch8_224.dino', pretrained=True),
+        **_base_.clip),
+    text_encoder=_base_.clip)

@@ -1,0 +1,3 @@
+# CorrCLIP on PASCAL Context without background.
+_base_ = ['./_base_/corrclip_vit-b16.py', '../_base_/protocols/corrclip_context59.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,0 +1,3 @@
+# CorrCLIP on COCO-Object.
+_base_ = ['./_base_/corrclip_vit-l14_metaclip.py', '../_base_/protocols/corrclip_coco-object.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

@@ -1,0 +1,3 @@
+# LPOSS on PASCAL Context with background.
+_base_ = ['./_base_/lposs_vit-b16.py', '../_base_/protocols/lposs_context60.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

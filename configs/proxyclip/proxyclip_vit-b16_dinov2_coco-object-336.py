@@ -1,0 +1,3 @@
+# ProxyCLIP, DINOv2 as proxy, on COCO-Object.
+_base_ = ['./_base_/proxyclip_vit-b16_dinov2.py', '../_base_/protocols/proxyclip_coco-object.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

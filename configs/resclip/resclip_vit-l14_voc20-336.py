@@ -1,0 +1,7 @@
+# ResCLIP on PASCAL VOC without background.
+_base_ = ['./_base_/resclip_vit-l14.py', '../_base_/protocols/resclip_voc20.py']
+model = dict(
+    backbone=dict(attention_options=dict(rcs_weights=(2.0, 0.6), sfr_weights=(2.1, 0.6))),
+    decode_head=dict(label_threshold=0.1),
+    vocabulary=_base_.protocol.vocabulary,
+    test_cfg=_base_.protocol.test_cfg)

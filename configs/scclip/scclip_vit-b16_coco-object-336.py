@@ -1,0 +1,3 @@
+# SC-CLIP on COCO-Object.
+_base_ = ['./_base_/scclip_vit-b16.py', '../_base_/protocols/scclip_coco-object.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

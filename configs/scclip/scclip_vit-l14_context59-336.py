@@ -1,0 +1,3 @@
+# SC-CLIP on PASCAL Context without background.
+_base_ = ['./_base_/scclip_vit-l14.py', '../_base_/protocols/scclip_context59.py']
+model = dict(vocabulary=_base_.protocol.vocabulary, test_cfg=_base_.protocol.test_cfg)

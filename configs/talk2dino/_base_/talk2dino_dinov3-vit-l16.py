@@ -1,0 +1,11 @@
+# Talk2DINO (arXiv 2411.19331) on DINOv3 ViT-L/16.
+_base_ = [
+    '../../_base_/models/talk2dino.py',
+    '../../_base_/backbones/vit-b16_openai.py',
+    '../../_base_/backbones/talk2dino_dinov3-vit-l16.py',
+    '../../_base_/default_runtime_seg.py',
+]
+model = dict(
+    backbone=_base_.dino,
+    text_encoder=dict(normalize_before_mean=False, **_base_.clip),
+    decode_head=_base_.mapping)

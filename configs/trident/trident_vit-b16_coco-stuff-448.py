@@ -1,0 +1,5 @@
+# Trident on COCO-Stuff 164k without SAM's refinement. The windows are the backbone's; SAM sees the whole picture.
+_base_ = ['./_base_/trident_vit-b16.py', '../_base_/protocols/trident_coco-stuff.py']
+model = dict(
+    backbone=dict(crop_size=336, stride=224),
+    vocabulary=_base_.protocol.vocabulary)

@@ -1,0 +1,6 @@
+# Trident on PASCAL VOC with background without SAM's refinement. The windows are the backbone's; SAM sees the whole picture.
+_base_ = ['./_base_/trident_vit-b16.py', '../_base_/protocols/trident_voc21.py']
+model = dict(
+    backbone=dict(crop_size=336, stride=224),
+    vocabulary=_base_.protocol.vocabulary,
+    test_cfg=dict(prob_threshold=_base_.protocol.test_cfg.prob_threshold))
