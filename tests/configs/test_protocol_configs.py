@@ -140,7 +140,7 @@ def test_a_config_follows_its_protocol(path):
         assert test_cfg.get("prob_threshold") == protocol.get("prob_threshold")
     assert short_side(config) == int(path.stem.rsplit("-", 1)[1])
     assert len(path.read_text().splitlines()) <= 10 and len(path.stem) <= 70
-    assert config.default_scope == "ovdense" and config.model.type == "OpenVocabSegmentor"
+    assert config.default_scope == "ovdense" and config.model.type in ("OpenVocabSegmentor", "CaptionSegmentor")
     assert config.model._scope_ == "ovdense"
 
 

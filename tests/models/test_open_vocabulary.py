@@ -48,7 +48,7 @@ def test_dataset_meta_follows_the_vocabulary():
     model = ToyModel(text_encoder=TEXT, vocabulary="voc-20")
     assert len(model.dataset_meta["classes"]) == len(model.dataset_meta["palette"]) == 20
     model.set_vocabulary(["cat"])
-    assert model.dataset_meta == dict(classes=["cat"], palette=model.vocabulary.palette)
+    assert model.dataset_meta == dict(classes=["cat"], palette=[tuple(colour) for colour in model.vocabulary.palette])
 
 
 def test_config_may_hold_the_options_of_parse():

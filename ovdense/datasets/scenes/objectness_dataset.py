@@ -20,7 +20,7 @@ class ScenesObjectnessDataset(ScenesSegDataset):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self._metainfo.update(classes=CLASSES, palette=PALETTE)
+        self._metainfo.update(classes=CLASSES, palette=PALETTE, groups={})
 
     def _labels(self, scene: Scene) -> dict:
         labels = super()._labels(scene)
