@@ -70,7 +70,9 @@ class OpenVocabularyMixin:
             if self._text_encoder is None:
                 embeddings = self._pick_given(vocabulary)
         self._vocabulary, self._embeddings = vocabulary, embeddings
-        self._dataset_meta = dict(classes=list(vocabulary.classes), palette=[tuple(colour) for colour in vocabulary.palette])
+        self._dataset_meta = dict(
+            classes=list(vocabulary.classes), palette=[tuple(colour) for colour in vocabulary.palette]
+        )
         self._warn_other_vocabulary()
 
     @property
