@@ -6,8 +6,17 @@ _base_ = [
 ]
 model = dict(
     vocabulary='scenes-127',
-    proposals=dict(scales=(1.0, 0.6)),
-    roi_head=dict(pool='mask', activation='sigmoid', logit_scale=15.0, logit_bias=-6.0, objectness_weight=0.3))
+    backbone=dict(with_global=True),
+    roi_head=dict(
+        pool='mask',
+        activation='sigmoid',
+        logit_scale=15.0,
+        logit_bias=-6.0,
+        objectness_weight=0.3,
+        crop_weight=0.5,
+        crop_size=48,
+        crop_fade=1.0,
+        calibration=dict(midpoint=0.028, slope=3.0)))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ovdense.Resize', scale=(2048, 96), keep_ratio=True, antialias=True),

@@ -61,9 +61,9 @@ def photos() -> tuple[Show, Show]:
 
 def scene() -> Show:
     """A drawn scene of three objects."""
-    from ovdense.datasets.scenes import SceneGenerator
+    from ovdense.datasets.scenes import demo_scene
 
-    drawn = SceneGenerator(size=(288, 384), num_objects=(2, 3), seed=4321, texture_seed=3)[14]
+    drawn = demo_scene()
     things = ", ".join(name for name in drawn.names if name not in drawn.stuff)
     image = drawn.image[..., ::-1].copy()
-    return Show("scene", "scenes", image, segment=", ".join(drawn.names), detect=things, score_thr=0.06)
+    return Show("scene", "scenes", image, segment=", ".join(drawn.names), detect=things)
