@@ -28,7 +28,7 @@ Written by `python tools/analysis_tools/model_zoo.py` from the `metafile.yml` fi
 
 They travel with the package and were trained by `tools/train.py` on CPU cores; a card each tells data, seed and limits.
 Every figure was measured here. The figures of scenes are percentages over the fixed validation pictures:
-[docs/scenes_benchmark.md](docs/scenes_benchmark.md) has all splits and the chance levels, `ovdense bench` measures them again.
+[docs/scenes_benchmark.md](docs/scenes_benchmark.md) has all splits and the chance levels, `ovdense bench` repeats them.
 
 """
 
