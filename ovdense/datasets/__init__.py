@@ -22,6 +22,7 @@ from ovdense.datasets.scenes import (
     ScenesPanopticDataset,
     ScenesSegDataset,
 )
+from ovdense.datasets.sentences import LengthBatchSampler, SentenceDataset, pad_sentences
 
 __all__ = [
     "ADE20K150Dataset",
@@ -34,12 +35,15 @@ __all__ = [
     "Context60Dataset",
     "FolderSegDataset",
     "ImageFolderDataset",
+    "LengthBatchSampler",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
     "ScenesSegDataset",
+    "SentenceDataset",
     "VOC20Dataset",
     "VOC21Dataset",
+    "pad_sentences",
     "transforms",
 ]
