@@ -3,8 +3,8 @@
 ``OpenVocabMaskFormer`` (models/detectors) is the model; a method brings parts of it:
 
 - ``mask_head``: ``class MyHead(TextClassifierMixin, Mask2FormerHead)`` (or ``MaskFormerHead``) whose ``cls_embed``
-  gives embeddings (B,Q,C); ``propose(maps, samples) -> MaskProposals``, ``classify(embeddings) -> (B,Q,K+1)``. A head whose
-  masks depend on the names says ``text_free = False`` and finds them in ``self._classes``.
+  gives embeddings (B,Q,C); ``propose(maps, samples) -> MaskProposals``, ``classify(embeddings) -> (B,Q,K+1)``. A head
+  whose masks depend on the names says ``text_free = False`` and finds them in ``self._classes``.
 - ``region_classifier``: ``(features, mask_logits, backbone, images) -> (embeddings (B,Q,C), usable (B,Q) or None)``, a
   subclass of ``CLIPMaskPooling``; images are the normalised input, and masks lie on a grid that covers it.
 - ``ensemble``: ``(first (B,Q,K+1) logits, second (B,Q,K) logits, seen (K,), usable) -> (B,Q,K+1)`` scores, void last.
