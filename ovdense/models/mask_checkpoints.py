@@ -137,6 +137,22 @@ CLIP_RULES = (
 FCCLIP_RULES = (*MASK2FORMER_RULES, *FCCLIP_HEAD_RULES, *CLIP_RULES)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How a method's checkpoints are laid out.
+
+    Args:
+        rules: where each tensor goes.
+        fill_visual: the image tower was frozen, so that one that is missing may come from the stock CLIP model.
+    """
+
+    rules: tuple[Rule, ...]
+    fill_visual: bool = True
+
+
+LAYOUTS = {"fc-clip": Layout(FCCLIP_RULES)}
+
+
 def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> tuple[dict[str, Tensor], list[ReportLine]]:
     """Tensors under our names, and a line for each.
 
