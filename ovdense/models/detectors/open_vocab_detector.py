@@ -82,7 +82,7 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         init_cfg: dict | None = None,
     ) -> None:
         backbone = MODELS.build(backbone)
-        super().__init__(data_preprocessor=_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
+        super().__init__(data_preprocessor=fill_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
         self.backbone = backbone
         self.proposals = MODELS.build(proposals)
         self.roi_head = MODELS.build(roi_head or dict(type="RegionTextHead"))
@@ -256,7 +256,7 @@ def _without_proposals(meta: dict) -> dict:
     return {name: value for name, value in meta.items() if name != "proposals"}
 
 
-def _preprocessor(config: dict | None, backbone) -> dict:
+def fill_preprocessor(config: dict | None, backbone) -> dict:
     """mmdet's data preprocessor with the backbone's mean and std (RGB, 0..255) where none is given."""
     if config is not None and not isinstance(config, dict):
         return config
