@@ -1,5 +1,6 @@
 """Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.maft_plus import MAFTPlus
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_maskformer import EncodedMasks, OpenVocabMaskFormer
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
@@ -11,6 +12,7 @@ __all__ = [
     "EncodedMasks",
     "EncodedRegions",
     "GivenProposals",
+    "MAFTPlus",
     "OpenVocabDetector",
     "OpenVocabMaskFormer",
     "OpenVocabPanopticDetector",

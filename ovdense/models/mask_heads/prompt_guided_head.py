@@ -1,4 +1,6 @@
-"""Mask heads whose decoders read the names that are asked for: PMP-style (arXiv 2412.10292), our reading of the abstract.
+"""Mask heads whose decoders read the names that are asked for.
+
+This is PMP-style: our reading of the abstract of PMP (arXiv 2412.10292), no reproduction.
 
 Shapes: B images, Q proposals, S phrases, C channels of the text space, h x w mask grid.
 """
@@ -19,9 +21,8 @@ from ovdense.structures import MaskProposals
 class PromptGuidedMixin:
     """Prompts for a head with a text classifier; to be named before it among the bases.
 
-    The phrases of the vocabulary are the prompts of every layer of the decoder, so that masks, and not only their names,
-    depend on what is asked for. With the gates at 0, where they start, the head is the plain one. PMP-style: our reading
-    of the abstract, no reproduction.
+    The phrases of the vocabulary are the prompts of every layer of the decoder, so that masks depend on what is asked
+    for, and not only their names. With the gates at 0, where they start, the head is the plain one.
 
     Args:
         prompt_heads: heads of the attention to the prompts.

@@ -25,7 +25,6 @@ from ovdense.models.mask_checkpoints import FCCLIP_RULES, convert_checkpoint, re
 from ovdense.models.mask_heads import FCCLIPHead
 
 
-
 class FCCLIPHeadAdapter(Adapter):
     """Weights relative to ``sem_seg_head``, stage maps and text rows in."""
 

@@ -22,13 +22,11 @@ MODES = {"cdt_out_panoptic0": "semantic", "cdt_out_panoptic1": "panoptic"}
 
 class MAFTPlusModulesAdapter(Adapter):
     methods = ("maftplus_modules",)
+    inputs = r"img_feat|text_classifier|pooled_embedding|ma_logits|ma_mask_logits|gt\d+_(labels|masks)|rc_[ab]"
 
     def __init__(self, case):
         super().__init__(case)
         self.tolerances = {"logits_3d": SCALED_LOGIT_ATOL, "logits_2d": SCALED_LOGIT_ATOL}
-
-    def needs_image(self, point):
-        return False
 
     @torch.no_grad()
     def derive(self, point):
@@ -54,7 +52,7 @@ class MAFTPlusModulesAdapter(Adapter):
             side = min(given["rc_a"].shape[-2:]) if point == "rc_loss_square" else None
             pair = (given[name][..., :side, :side] for name in ("rc_a", "rc_b"))
             return compensation_loss(*pair, official_quirks=True)
-        return None  # an input
+        return None
 
     @property
     def pictures(self):

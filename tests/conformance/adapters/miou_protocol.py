@@ -7,13 +7,11 @@ from adapters.base import Adapter
 
 class MeanIoUAdapter(Adapter):
     methods = ("miou_protocol",)
-
-    def needs_image(self, point):
-        return False
+    inputs = r"pred|gt"
 
     def derive(self, point):
         if point != "conf_matrix":
-            return None  # inputs
+            return None
         predicted, truth = self.case.tensors["pred"].long(), self.case.tensors["gt"].long()
         size = len(self.case.tensors["conf_matrix"])
         truth = torch.where(truth == self.case.meta.get("ignore", 255), size - 1, truth)
