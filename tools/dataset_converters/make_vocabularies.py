@@ -167,6 +167,17 @@ def entry(meta: dict, *, background: dict | None = None, **groups) -> dict:
     return content
 
 
+def with_synonyms(meta: dict, **groups) -> dict:
+    """The json content for a METAINFO that writes synonyms as "rail, fence"; a phrase of two classes names both."""
+    content = entry(meta, **groups)
+    phrases = [[spell(part) for part in name.split(", ")] for name in content["classes"]]
+    classes, taken = [], set()
+    for names in phrases:
+        classes.append(next((name for name in names if name not in taken), names[0]))
+        taken.add(classes[-1])
+    return {**content, "classes": classes, "phrases": phrases, "duplicates": "keep"}
+
+
 def distinct(colors: list[tuple[int, int, int]]) -> list[list[int]]:
     """The colours, of which the second and later uses of one give way to colours that none has."""
     spare = (color for color in distinct_colors(2 * len(colors)) if color not in colors)
@@ -192,6 +203,7 @@ def vocabularies() -> dict[str, dict]:
     """Json content by vocabulary name."""
     coco = mmdet_datasets.CocoDataset.METAINFO
     panoptic = mmdet_datasets.CocoPanopticDataset.METAINFO
+    ade_panoptic = mmdet_datasets.ADE20KPanopticDataset.METAINFO
     stuff = mmseg_datasets.COCOStuffDataset.METAINFO
     voc = mmseg_datasets.PascalVOCDataset.METAINFO
     context59 = mmseg_datasets.PascalContextDataset59.METAINFO
@@ -210,6 +222,10 @@ def vocabularies() -> dict[str, dict]:
         "coco-133": entry(panoptic, thing=panoptic["thing_classes"], stuff=panoptic["stuff_classes"]),
         "coco-stuff-171": entry(
             stuff, thing=stuff["classes"][:80], stuff=stuff["classes"][80:], seen=stuff_seen, unseen=stuff_unseen
+        ),
+        # In the order of the panoptic and instance annotations: 100 things first.
+        "ade20k-panoptic-150": with_synonyms(
+            ade_panoptic, thing=ade_panoptic["thing_classes"], stuff=ade_panoptic["stuff_classes"]
         ),
         "ade20k-150": entry(mmseg_datasets.ADE20KDataset.METAINFO),
         "voc-20": entry(without_first(voc), seen=voc_seen, unseen=voc_unseen),
