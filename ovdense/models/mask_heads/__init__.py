@@ -1,1 +1,5 @@
+"""Mask-proposal classifiers."""
 
+from ovdense.models.mask_heads.region_clip import RegionCLIPClassifier
+
+__all__ = ["RegionCLIPClassifier"]
