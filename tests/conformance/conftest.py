@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc):
     for folder in folders:
         for case in find_cases(folder):
             adapter = find_adapter(case)
-            points = (adapter and case.outputs) or [None]
+            points = (adapter and adapter.outputs) or [None]
             parameters += [(case, adapter, point) for point in points]
             where = case.folder.relative_to(folder if folder == SHIPPED else folder.parent)
             ids += [f"{where}:{point or ('no outputs' if adapter else 'no adapter')}" for point in points]

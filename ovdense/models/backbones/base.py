@@ -42,6 +42,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ovdense.functional.mask_pooling import pool_masks
 from ovdense.structures import DenseFeatures
 
 PADDINGS = ("corner", "center", "none")
@@ -81,6 +82,8 @@ class DenseBackbone(BaseModule):
     image_mean: tuple[float, float, float]
     image_std: tuple[float, float, float]
     captures: tuple[str, ...] = ()
+    logit_scale: float = 100.0  # CLIP's factor on cosines, at most 100
+    pooling_needs_pixels = False  # whether embed_masks says nothing of masks without a cell
     divisor: int | None = None  # pixels that the sides are padded to multiples of, where that is not the stride
 
     def __init__(
@@ -137,6 +140,13 @@ class DenseBackbone(BaseModule):
             padded, padding = pad_to_cells(images.to(self.dtype), self.divisor or self.stride, self.padding)
             features = self.encode(padded, **options)
         return replace(features, stride=self.stride, image_size=size, padding=padding)
+
+    def embed_masks(self, features: DenseFeatures, mask_logits: Tensor) -> Tensor:
+        """Embeddings (B, Q, C) of mask proposals (B, Q, H, W), whose grid covers what the features cover.
+
+        Here the mean of the dense map over the cells above 0; zero for a mask without cells.
+        """
+        return pool_masks(features.dense, mask_logits)
 
     def encode(self, images: Tensor, **options) -> DenseFeatures:
         """Features of images whose sides are whole cells (with padding ``none``: at least one cell)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ovdense.functional.mask_pooling import pool_masks
 from ovdense.models.backbones.base import DenseBackbone
 from ovdense.models.backbones.open_clip_loader import Pretrained, load_clip
 from ovdense.registry import MODELS
@@ -35,6 +36,7 @@ class CLIPConvNeXt(DenseBackbone):
         check_supported(getattr(visual, "trunk", None), visual, loaded.name)
         self.name, self.space, self.embed_dim = loaded.name, loaded.space, loaded.embed_dim
         self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
+        self.logit_scale = min(loaded.logit_scale, 100.0)
         self.stride = visual.trunk.feature_info[-1]["reduction"]
         self.visual = visual
         self._freeze()
@@ -55,6 +57,14 @@ class CLIPConvNeXt(DenseBackbone):
         batch, channels, height, width = x.shape
         rows = self._head(x.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1))
         return rows.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+
+    def embed_masks(self, features: DenseFeatures, mask_logits: Tensor) -> Tensor:
+        """Embeddings (B, Q, C) of mask proposals: the head of the last map's mean over each (FC-CLIP)."""
+        return self.embed_pooled(pool_masks(features.extras.get("final", features.maps[-1]), mask_logits))
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """The head of pooled vectors of the last map, (..., D) -> (..., C)."""
+        return self._head(pooled.reshape(-1, pooled.shape[-1], 1, 1)).unflatten(0, pooled.shape[:-1])
 
     def _head(self, x: Tensor) -> Tensor:
         """The model's own head: pool, norm, projection, (N, D, h, w) -> (N, C)."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ovdense.functional.attention import HeadTokens, attention_map, get_attention_variant, vanilla
+from ovdense.functional.mask_pooling import masks_on_grid
 from ovdense.functional.position import POSITION_MODES, resize_position_table
 from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
 from ovdense.models.backbones.blocks import merge_heads, split_heads
@@ -44,6 +45,7 @@ class CLIPResNet(DenseBackbone):
             the plain CLIP embedding, its position table resized, when strides and dilations are the default.
     """
 
+    pooling_needs_pixels = True
     captures = ("q", "k", "v", "attention", "layer4", "dense_cls")
 
     def __init__(
@@ -70,6 +72,7 @@ class CLIPResNet(DenseBackbone):
         loaded = load_clip(model, pretrained)
         self.name, self.space, self.embed_dim = loaded.name, loaded.space, loaded.embed_dim
         self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
+        self.logit_scale = min(loaded.logit_scale, 100.0)
         self.visual = loaded.visual
         if len(strides) != 4 or len(dilations) != 4 or set(strides) - {1, 2}:
             raise ValueError(f"a ResNet has 4 stages of stride 1 or 2, got strides {strides}, dilations {dilations}")
@@ -113,6 +116,19 @@ class CLIPResNet(DenseBackbone):
         tokens = self._tokens(x, self.position or "sclip")
         pooled = vanilla(replace(tokens, q=tokens.q[:, :, :1]))
         return self.visual.attnpool.c_proj(merge_heads(pooled))[:, 0]
+
+    def embed_masks(self, features: DenseFeatures, mask_logits: Tensor) -> Tensor:
+        """Embeddings (B, Q, C) of mask proposals: CLIP's pool, its mean token attending to each mask's cells (FC-CLIP).
+
+        A mask without a cell attends to all of them, which says nothing about it (``pooling_needs_pixels``).
+        """
+        x = features.maps[-1]
+        masks = masks_on_grid(mask_logits, tuple(x.shape[-2:])).flatten(2)
+        masks = masks | ~masks.any(dim=2, keepdim=True)
+        tokens = self._tokens(x, "bilinear")
+        weights = (tokens.scale * tokens.q[:, :, :1]) @ tokens.k[:, :, 1:].transpose(2, 3)  # (B, heads, 1, h*w)
+        weights = weights.masked_fill(~masks[:, None], -torch.inf).softmax(dim=-1)  # (B, heads, Q, h*w)
+        return self.visual.attnpool.c_proj(merge_heads(weights @ tokens.v[:, :, 1:]))
 
     def _capture(self, x: Tensor, rows: Tensor, tokens: HeadTokens, options: dict) -> dict[str, Tensor]:
         fields = {name: lambda name=name: heads_to_map(getattr(tokens, name), tokens.grid, 1) for name in "qkv"}

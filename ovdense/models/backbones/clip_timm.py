@@ -51,6 +51,7 @@ class CLIPTimm(TransformerBackbone):
         super().__init__(attention=attention or ("vanilla" if pools else "value"), position=position, **kwargs)
         self.name, self.space, self.embed_dim = loaded.name, loaded.space, loaded.embed_dim
         self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
+        self.logit_scale = min(loaded.logit_scale, 100.0)
         self.stride = trunk.patch_embed.feat_ratio()
         self.prefix, self.reads_class_token = trunk.num_prefix_tokens, not pools
         allow_any_size(trunk)

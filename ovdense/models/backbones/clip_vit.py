@@ -66,6 +66,7 @@ class CLIPViT(TransformerBackbone):
         override_eps(visual, ln_eps)
         self.name, self.space, self.embed_dim = loaded.name, loaded.space, loaded.embed_dim
         self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
+        self.logit_scale = min(loaded.logit_scale, 100.0)
         self.stride, self.official_quirks = visual.patch_size[0], official_quirks
         self.visual = visual
         tables = prompt_tables(loaded, mask_prompt_depth)

@@ -54,6 +54,14 @@ class RegionCLIPClassifier(BaseModule):
         self.expand, self.chunk, self.logit_scale = expand, chunk, logit_scale
         self.mask_prompts = mask_prompts and getattr(self.backbone, "mask_embedding", None) is not None
 
+    @property
+    def scale(self) -> float:
+        """The factor of the cosines."""
+        return self.logit_scale
+
+    def attach(self, backbone) -> None:
+        """Nothing to take from the backbone of the proposals: the region CLIP has its own."""
+
     def crops(self, image: Tensor, masks: Tensor):
         """Chunks of crops (n,3,s,s), normalised for the tower, and their masks (n,1,s,s), of an RGB picture of 0..255.
 

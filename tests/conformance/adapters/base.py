@@ -22,6 +22,7 @@ class Adapter:
     """Derives the outputs of one case."""
 
     methods: tuple[str, ...] = ()
+    inputs: str | None = None  # what else of a case goes in, as a pattern of names; these cases have no ``img_*``
     kinds: list[type[Adapter]] = []
 
     def __init_subclass__(cls) -> None:
@@ -35,7 +36,12 @@ class Adapter:
 
     def needs_image(self, point: str) -> bool:
         """False for outputs that follow from their name alone."""
-        return True
+        return self.inputs is None
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the tensors that are held against ours."""
+        return [key for key in self.case.outputs if self.inputs is None or not re.fullmatch(self.inputs, key)]
 
     def derive(self, point: str) -> Tensor | Labels | None:
         """Our value of a stored output; None if the adapter does not know how."""

@@ -8,24 +8,24 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
+from comparison import SCALED_LOGIT_ATOL
 from mmdet.models.backbones import SwinTransformer
+from mmdet.structures import DetDataSample
+from mmengine.registry import init_default_scope
 from safetensors.torch import load_file
 
 from adapters.base import Adapter
+from ovdense.functional.mask_classification import class_logits
 from ovdense.functional.mask_crops import expand_boxes, valid_masks
-from ovdense.functional.proposal_scores import (
-    blend_masks,
-    ensemble_proposals,
-    keep_best_proposals,
-    proposal_probabilities,
-    void_cosine_logits,
-)
+from ovdense.functional.mask_postprocess import semantic_scores
+from ovdense.functional.proposal_scores import binary_semantic_scores, keep_best_proposals
 from ovdense.functional.region_pooling import mask_boxes
 from ovdense.models.backbones import CLIPViT, load_clip
+from ovdense.models.backbones.checkpoint import load_strictly
 from ovdense.models.backbones.mask_prompts import shown_patches
-from ovdense.models.mask_heads import RegionCLIPClassifier
-from ovdense.models.mask_heads.ovseg_checkpoint import convert_swin
-from ovdense.structures import ClassEmbeddings, Vocabulary
+from ovdense.models.mask_checkpoints import rename
+from ovdense.models.mask_heads import OVSegEnsemble, OVSegHead, RegionCLIPClassifier
+from ovdense.models.ovseg_checkpoint import OVSEG_HEAD_RULES, convert_swin
 
 
 def clip_config(shapes: dict[str, tuple[int, ...]], dims: dict) -> dict:
@@ -61,9 +61,6 @@ def count_blocks(shapes: dict[str, tuple[int, ...]], prefix: str) -> int:
 class OVSegAdapter(Adapter):
     """What the four cases share: every input has its own name, and the weights may lack the tower's prefix."""
 
-    def needs_image(self, point):
-        return False
-
     @property
     def dims(self) -> dict:
         return self.case.meta.get("dims", {})
@@ -87,12 +84,11 @@ class OVSegAdapter(Adapter):
 
 class OVSegCLIPAdapter(OVSegAdapter):
     methods = ("ovseg_clip",)
+    inputs = "image|mask|tokens"
 
     @torch.no_grad()
     def derive(self, point):
         given = self.case.tensors
-        if point in ("image", "mask", "tokens"):
-            return None
         if point == "patch_keep":
             return shown_patches(given["mask"], self.vit.stride)
         if point == "text_feat":
@@ -102,7 +98,7 @@ class OVSegCLIPAdapter(OVSegAdapter):
         if point == "image_feat_masked":
             return self.masked
         if point == "logits_t100":
-            self.tolerances[point] = 1e-4
+            self.tolerances[point] = SCALED_LOGIT_ATOL
             rows = F.normalize(load_clip(**self.clip).text(given["tokens"]), dim=-1)
             return 100 * F.normalize(self.masked, dim=-1) @ rows.T
         if found := re.fullmatch(r"block(\d+)_(in|out)", point):
@@ -129,6 +125,7 @@ class OVSegCLIPAdapter(OVSegAdapter):
 
 class OVSegRegionAdapter(OVSegAdapter):
     methods = ("ovseg_region",)
+    inputs = "image|mask_logits|text_features|non_object_embedding|prop_embedding"
 
     @property
     def settings(self) -> dict:
@@ -163,24 +160,25 @@ class OVSegRegionAdapter(OVSegAdapter):
         chunks = list(self.classifier().crops(self.image, self.masks[valid_masks(self.masks)]))
         return tuple(torch.cat(parts) for parts in zip(*chunks))
 
-    @cached_property
-    def rows(self):
-        return self.case.tensors["text_features"][:-1]
+    def logits(self, embeddings):
+        """(N,K+1) scaled cosines, void last."""
+        rows = self.case.tensors["text_features"][:-1]
+        void = self.case.tensors["non_object_embedding"]
+        return class_logits(embeddings[None], rows, torch.arange(len(rows)), len(rows), void=void)[0]
 
-    @property
-    def void(self):
-        return self.case.tensors["non_object_embedding"]
+    def region_logits(self, mask_prompts=True):
+        return self.logits(self.classifier(mask_prompts)(self.image, self.masks)[0])
 
-    def region_probabilities(self):
-        embeddings, _ = self.classifier()(self.image, self.masks)
-        names = tuple(f"class {index}" for index in range(len(self.rows)))
-        classes = ClassEmbeddings(
-            self.rows, torch.arange(len(names)), Vocabulary(names, tuple((name,) for name in names)), space=""
-        )
-        return self.classifier().logits(embeddings, classes).softmax(-1)
+    def proposal_logits(self):
+        return self.logits(self.case.tensors["prop_embedding"])
 
-    def proposals(self):
-        return proposal_probabilities(void_cosine_logits(self.case.tensors["prop_embedding"], self.rows, self.void))
+    def scores(self, weight, valid):
+        """(Q,K) of the ensemble."""
+        regions = self.region_logits()
+        full = regions.new_zeros((len(valid), regions.shape[1] - 1))
+        full[valid] = regions[:, :-1]
+        usable, seen = valid[None], torch.ones(full.shape[1], dtype=torch.bool)
+        return OVSegEnsemble(weight=weight)(self.proposal_logits()[None], full[None], seen, usable)[0, :, :-1]
 
     @torch.no_grad()
     def derive(self, point):
@@ -194,27 +192,23 @@ class OVSegRegionAdapter(OVSegAdapter):
             return self.crops()[0]
         if point == "region_masks":
             return self.crops()[1]
-        if point in ("clip_logits", "clip_logits_no_maskprompt"):
-            self.tolerances[point] = 1e-4
-            embeddings, _ = self.classifier(mask_prompts=point == "clip_logits")(self.image, self.masks)
-            return void_cosine_logits(embeddings, self.rows, self.void)
-        if point == "prop_logits":
-            self.tolerances[point] = 1e-4
-            return void_cosine_logits(self.case.tensors["prop_embedding"], self.rows, self.void)
+        if point in ("clip_logits", "clip_logits_no_maskprompt", "prop_logits"):
+            self.tolerances[point] = SCALED_LOGIT_ATOL
+            return self.proposal_logits() if point == "prop_logits" else self.region_logits(point == "clip_logits")
         if point == "semseg_noensemble":
-            return blend_masks(self.proposals(), self.soft_masks)
+            return semantic_scores(self.proposal_logits().softmax(-1)[:, :-1], self.case.tensors["mask_logits"])
         if found := re.fullmatch(r"semseg_(demo_)?w([\d.]+)", point):
-            scores, kept = ensemble_proposals(
-                self.proposals(), self.region_probabilities(), valid, float(found.group(2))
-            )
+            scores = self.scores(float(found.group(2)), valid)
             if found.group(1):
-                return blend_masks(keep_best_proposals(scores), self.masks[kept].float())
-            return blend_masks(scores, self.soft_masks[kept])
+                masks, threshold = self.case.tensors["mask_logits"], self.settings.get("mask_thr", 0.4)
+                return binary_semantic_scores(keep_best_proposals(scores), masks, threshold)
+            return semantic_scores(scores, self.case.tensors["mask_logits"])
         return None
 
 
 class OVSegSwinAdapter(OVSegAdapter):
     methods = ("ovseg_swin",)
+    inputs = "image"
 
     @cached_property
     def stages(self):
@@ -231,3 +225,76 @@ class OVSegSwinAdapter(OVSegAdapter):
     def derive(self, point):
         found = re.fullmatch(r"res([2-5])", point)
         return self.stages[int(found.group(1)) - 2] if found else None
+
+
+def maskformer_config(shapes: dict[str, tuple[int, ...]], dims: dict) -> dict:
+    """Arguments of ``OVSegHead`` from official shapes relative to ``sem_seg_head.``."""
+    hidden = shapes["predictor.query_embed.weight"][1]
+    width = shapes["pixel_decoder.layer_1.weight"][0]
+    mask_width = shapes["pixel_decoder.mask_features.weight"][0]
+    layers = len({key.split(".")[4] for key in shapes if key.startswith("predictor.transformer.decoder.layers.")})
+    attention = dict(embed_dims=hidden, num_heads=dims.get("nheads", 8), dropout=0.0, batch_first=True)
+    inner = shapes["predictor.transformer.decoder.layers.0.linear1.weight"][0]
+    return dict(
+        embed_dim=shapes["predictor.class_embed.layers.1.weight"][0],
+        hidden_channels=shapes["predictor.class_embed.layers.0.weight"][0],
+        in_channels=[
+            *(shapes[f"pixel_decoder.adapter_{level}.weight"][1] for level in (1, 2, 3)),
+            shapes["pixel_decoder.layer_4.weight"][1],
+        ],
+        feat_channels=width,
+        out_channels=mask_width,
+        num_queries=shapes["predictor.query_embed.weight"][0],
+        enforce_decoder_input_project="predictor.input_proj.weight" in shapes,
+        pixel_decoder=dict(
+            type="mmdet.PixelDecoder", norm_cfg=dict(type="GN", num_groups=32), act_cfg=dict(type="ReLU")
+        ),
+        positional_encoding=dict(num_feats=hidden // 2, normalize=True),
+        transformer_decoder=dict(
+            return_intermediate=True,
+            num_layers=layers,
+            layer_cfg=dict(
+                self_attn_cfg=attention,
+                cross_attn_cfg=attention,
+                ffn_cfg=dict(
+                    embed_dims=hidden,
+                    feedforward_channels=inner,
+                    num_fcs=2,
+                    ffn_drop=0.0,
+                    act_cfg=dict(type="ReLU", inplace=True),
+                ),
+            ),
+        ),
+        loss_cls=dict(type="mmdet.CrossEntropyLoss", loss_weight=1.0),
+        loss_mask=dict(type="mmdet.FocalLoss", use_sigmoid=True, loss_weight=20.0),
+        loss_dice=dict(type="mmdet.DiceLoss", use_sigmoid=True, activate=True, naive_dice=True, loss_weight=1.0),
+    )
+
+
+class OVSegMaskFormerAdapter(OVSegAdapter):
+    """Weights relative to ``sem_seg_head``; the stored logits are the embeddings before they meet the text."""
+
+    methods = ("ovseg_maskformer",)
+    inputs = r"res\d"
+
+    @cached_property
+    def head(self) -> OVSegHead:
+        init_default_scope("ovdense")
+        head = OVSegHead(**maskformer_config(self.case.weight_shapes, self.dims))
+        tensors = {f"sem_seg_head.{key}": value for key, value in load_file(self.case.weights).items()}
+        state = {key.removeprefix("mask_head."): value for key, value in rename(tensors, OVSEG_HEAD_RULES)[0].items()}
+        load_strictly(head, state | {"void_embedding.weight": head.void_embedding.weight.detach()}, self.case.name)
+        return head.eval()
+
+    @torch.no_grad()
+    def derive(self, point):
+        maps = [self.case.tensors[f"res{stage}"] for stage in (2, 3, 4, 5)]
+        if point == "mask_features":
+            return self.head.pixel_decoder(maps, [])[0]
+        found = re.fullmatch(r"(?:aux(\d+)_)?pred_(logits|masks)", point)
+        if found is None:
+            return None
+        size = tuple(4 * side for side in maps[0].shape[-2:])
+        samples = [DetDataSample(metainfo=dict(img_shape=size, batch_input_shape=size)) for _ in maps[0]]
+        layers = self.head.embeddings_and_masks(maps, samples)[found.group(2) == "masks"]
+        return layers[-1 if found.group(1) is None else int(found.group(1))]
