@@ -3,6 +3,7 @@
 from ovdense.datasets.transforms.cropping import CenterCrop
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
+from ovdense.datasets.transforms.panoptic import SemanticFromPanoptic
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
 from ovdense.datasets.transforms.region_masks import LoadRegionMasks
 from ovdense.datasets.transforms.resizing import Resize
@@ -18,6 +19,7 @@ __all__ = [
     "RandomBlur",
     "RandomBrightness",
     "Resize",
+    "SemanticFromPanoptic",
     "find_images",
     "read_image",
 ]

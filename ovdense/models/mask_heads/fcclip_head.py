@@ -9,7 +9,7 @@ from mmdet.models.dense_heads import Mask2FormerHead
 from torch import Tensor, nn
 
 from ovdense.functional.mask_pooling import pool_masks
-from ovdense.models.mask_heads.text_classifier import TextClassifierMixin
+from ovdense.models.mask_heads.base import TextClassifierMixin
 from ovdense.registry import MODELS
 
 

@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovdense.functional.proposal_scores import ensemble_proposals
-from ovdense.models.mask_heads.text_classifier import TextClassifierMixin
+from ovdense.models.mask_heads.base import TextClassifierMixin
 from ovdense.registry import MODELS
 
 
