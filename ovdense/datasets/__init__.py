@@ -15,6 +15,7 @@ from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
+from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
@@ -34,8 +35,10 @@ __all__ = [
     "Context60Dataset",
     "FolderSegDataset",
     "ImageFolderDataset",
+    "MaskNounDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
+    "ScenesMaskNounDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
     "ScenesSegDataset",

@@ -4,6 +4,7 @@ from ovdense.models.detectors.maft_plus import MAFTPlus
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_maskformer import EncodedMasks, OpenVocabMaskFormer
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
+from ovdense.models.detectors.ovseg import OVSeg
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
 from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
@@ -13,6 +14,7 @@ __all__ = [
     "EncodedRegions",
     "GivenProposals",
     "MAFTPlus",
+    "OVSeg",
     "OpenVocabDetector",
     "OpenVocabMaskFormer",
     "OpenVocabPanopticDetector",

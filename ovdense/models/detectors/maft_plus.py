@@ -138,6 +138,6 @@ def last_map(features: DenseFeatures) -> Tensor:
 
 def _instances(sample, images: Tensor) -> InstanceData:
     """The sample's instances; none for a sample that has only a semantic map."""
-    if "gt_instances" in sample:
+    if "gt_instances" in sample and "labels" in sample.gt_instances:
         return sample.gt_instances
     return InstanceData(labels=torch.zeros(0, dtype=torch.long, device=images.device))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from ovdense.models.mask_heads.fcclip_head import FCCLIPHead
+from ovdense.models.mask_heads.ovseg_head import OVSegHead
 from ovdense.models.mask_heads.prompt_guide import PromptGuide
 from ovdense.registry import MODELS
 from ovdense.structures import MaskProposals
@@ -62,4 +63,13 @@ class PromptGuidedFCCLIPHead(PromptGuidedMixin, FCCLIPHead):
 
     Args:
         kwargs: ``prompt_heads``, and those of ``FCCLIPHead``.
+    """
+
+
+@MODELS.register_module()
+class PromptGuidedOVSegHead(PromptGuidedMixin, OVSegHead):
+    """OVSeg's head with prompts in its DETR decoder.
+
+    Args:
+        kwargs: ``prompt_heads``, and those of ``OVSegHead``.
     """
