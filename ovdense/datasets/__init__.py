@@ -16,6 +16,7 @@ from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
+from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
@@ -26,11 +27,13 @@ from ovdense.datasets.scenes import (
 
 __all__ = [
     "ADE20K150Dataset",
+    "ADE20KPanopticMapsDataset",
     "COCOObjectDataset",
     "COCOStuff164kDataset",
     "CamVidDataset",
     "Cityscapes19Dataset",
     "CocoCaptionsDataset",
+    "CocoPanopticMapsDataset",
     "Context59Dataset",
     "Context60Dataset",
     "FolderSegDataset",

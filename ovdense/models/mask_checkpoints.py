@@ -147,6 +147,22 @@ MAFT_PLUS_RULES = (
 """MAFT+: its image tower was trained, so ``convert_checkpoint`` takes it with ``fill_visual=False``."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How a method's checkpoints are laid out.
+
+    Args:
+        rules: where each tensor goes.
+        fill_visual: the image tower was frozen, so that one that is missing may come from the stock CLIP model.
+    """
+
+    rules: tuple[Rule, ...]
+    fill_visual: bool = True
+
+
+LAYOUTS = {"fc-clip": Layout(FCCLIP_RULES), "maft-plus": Layout(MAFT_PLUS_RULES, fill_visual=False)}
+
+
 def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> tuple[dict[str, Tensor], list[ReportLine]]:
     """Tensors under our names, and a line for each.
 

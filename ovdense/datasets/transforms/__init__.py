@@ -3,8 +3,7 @@
 from ovdense.datasets.transforms.cropping import CenterCrop
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
-from ovdense.datasets.transforms.panoptic import SemanticFromPanoptic
-from ovdense.datasets.transforms.panoptic_loading import LoadPanoptic
+from ovdense.datasets.transforms.panoptic import LoadPanopticMap, SemanticFromPanoptic
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
 from ovdense.datasets.transforms.region_masks import LoadRegionMasks
 from ovdense.datasets.transforms.resizing import Resize
@@ -16,7 +15,7 @@ __all__ = [
     "ImageError",
     "LoadImage",
     "LoadLabels",
-    "LoadPanoptic",
+    "LoadPanopticMap",
     "LoadRegionMasks",
     "RandomBlur",
     "RandomBrightness",

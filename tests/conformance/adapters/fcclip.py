@@ -23,6 +23,7 @@ from ovdense.models.backbones.checkpoint import load_strictly
 from ovdense.models.detectors import OpenVocabMaskFormer
 from ovdense.models.mask_checkpoints import FCCLIP_RULES, convert_checkpoint, rename
 from ovdense.models.mask_heads import FCCLIPHead
+from ovdense.registry import MODELS
 
 
 class FCCLIPHeadAdapter(Adapter):
@@ -69,21 +70,26 @@ class FCCLIPAdapter(Adapter):
     methods = ("fcclip_full", "fcclip_validmask", "fcclip")
     inputs = r"image|text_classifier|category_overlapping_mask"
 
-    @cached_property
-    def model(self) -> OpenVocabMaskFormer:
-        init_default_scope("ovdense")
+    def config(self) -> dict:
+        """The model's config, on the case's weights and text rows."""
         shapes, meta = self.case.weight_shapes, self.case.meta
         weights, rows = load_file(self.case.weights), self.case.tensors["text_classifier"]
         prefix = "backbone.clip_model."
         clip = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
         counts = meta.get("test_num_templates", [1] * (len(rows) - 1))
-        model = OpenVocabMaskFormer(
+        return dict(
+            type="OpenVocabMaskFormer",
             backbone=dict(type="CLIPConvNeXt", model=convnext_clip(shapes, prefix + "visual."), pretrained=clip),
             mask_head=dict(type="FCCLIPHead", **mask2former_config(shapes, meta.get("dims", {}))),
             region_classifier=dict(type="CLIPMaskPooling"),
             ensemble=dict(type="SeenUnseenEnsemble"),
             class_embeddings=class_rows(rows[:-1], counts, meta.get("test_classes")),
         )
+
+    @cached_property
+    def model(self) -> OpenVocabMaskFormer:
+        init_default_scope("ovdense")
+        model, weights = MODELS.build(self.config()), load_file(self.case.weights)
         text = dict.fromkeys(
             ("token_embedding.weight", "positional_embedding", "ln_final.weight", "text_projection"), torch.zeros(1)
         )

@@ -1,0 +1,1 @@
+clip = dict(model='RN50x16', pretrained='openai')

@@ -1,0 +1,1 @@
+clip = dict(model='RN50x4', pretrained='openai')

@@ -1,0 +1,1 @@
+clip = dict(model='RN50x64', pretrained='openai')

@@ -1,0 +1,9 @@
+# Short side 800, long side at most 1333, for label maps of mmseg's datasets.
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.Resize', scale=(1333, 800), keep_ratio=True),
+    dict(type='LoadAnnotations'),
+    dict(type='mmseg.PackSegInputs'),
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = test_dataloader

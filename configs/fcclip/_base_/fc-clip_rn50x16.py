@@ -1,0 +1,7 @@
+# FC-CLIP (arXiv 2308.02487) on RN50x16, trained on COCO panoptic.
+_base_ = ['../../_base_/models/fc-clip.py', '../../_base_/backbones/rn50x16_openai.py']
+model = dict(
+    backbone=_base_.clip,
+    text_encoder=_base_.clip,
+    mask_head=dict(in_channels=[384, 768, 1536, 3072]),
+    trained_on='coco-133')
