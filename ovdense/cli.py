@@ -1,4 +1,4 @@
-"""The command ``ovdense``: demo, segment, detect, doctor.
+"""The command ``ovdense``: demo, segment, detect, panoptic, bench, doctor.
 
 Exit codes: 0 all done; 1 some pictures failed; 2 nothing could be done (bad arguments, missing weights, unwritable
 folder). Heavy libraries are imported within the commands, so that ``--help`` answers at once.
@@ -21,6 +21,7 @@ examples:
   ovdense segment photo.jpg --classes "cat, dog, grass"
   ovdense segment photos/ --classes names.txt --out results
   ovdense detect photo.jpg --classes coco-80 --score-thr 0.3
+  ovdense panoptic photo.jpg --things "person, dog" --stuff "grass, sky"
   ovdense segment photo.jpg --classes "cat, dog" --model ViT-B-16 --pretrained openai --method sclip
 """
 
@@ -53,6 +54,10 @@ def build_parser() -> argparse.ArgumentParser:
     detect.add_argument("--score-thr", type=_probability, help="lowest score that is shown (default: the config's)")
     detect.add_argument("--max-dets", type=_positive, default=30, help="boxes per image at most (default: %(default)s)")
     detect.add_argument("--proposals", metavar="JSON", help="your own boxes to name, xyxy lists or a COCO json")
+    panoptic = commands.add_parser("panoptic", help="things one by one and stuff as regions, in one picture")
+    _add_common(panoptic, "outputs/panoptic")
+    panoptic.add_argument("--things", help='countable names ("person, dog"), as --classes takes them, instead of it')
+    panoptic.add_argument("--stuff", help='uncountable names ("grass, sky"); goes with --things')
     doctor = commands.add_parser("doctor", help="what is native, emulated or missing on this machine, and what to do")
     bench = commands.add_parser("bench", help="the shipped models on the fixed scenes, beside chance")
     bench.add_argument(
@@ -60,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
     bench.add_argument("--json", metavar="FILE", help="write figures, chance levels and versions to a json file")
-    for command in (demo, segment, detect, doctor, bench):
+    for command in (demo, segment, detect, panoptic, doctor, bench):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser
 
@@ -93,7 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         with _calm(args.debug):
-            commands = {"demo": _demo, "segment": _segment, "detect": _detect, "doctor": _doctor, "bench": _bench}
+            commands = {"demo": _demo, "segment": _segment, "detect": _detect, "panoptic": _panoptic}
+            commands |= {"doctor": _doctor, "bench": _bench}
             return commands[args.command](args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -118,6 +124,10 @@ def _detect(args) -> int:
         return result.top(args.max_dets)
 
     return _run(args, predictor, adjust, json=True)
+
+
+def _panoptic(args) -> int:
+    return _run(args, _predictor(args, "panoptic"), None, json=args.json)
 
 
 def _demo(args) -> int:
@@ -148,17 +158,20 @@ def _bench(args) -> int:
 
 
 def _predictor(args, task: str):
-    """The Segmenter or Detector that the arguments ask for, with its words set."""
-    from ovdense.apis import ConfigError, Detector, Segmenter
+    """The Segmenter, Detector or PanopticSegmenter that the arguments ask for, with its words set."""
+    from ovdense.apis import ConfigError, Detector, PanopticSegmenter, Segmenter
 
-    kind = Segmenter if task == "segmentation" else Detector
+    kind = {"segmentation": Segmenter, "detection": Detector, "panoptic": PanopticSegmenter}[task]
     if args.config:
         predictor = kind.from_config(args.config, args.checkpoint, args.device)
     elif args.checkpoint:
         raise ConfigError(f"--checkpoint goes with --config, got only {args.checkpoint}")
     else:
         predictor = kind.from_pretrained(args.model, args.pretrained, method=args.method, device=args.device)
-    if args.classes is not None:
+    kinds = {name: getattr(args, name, None) for name in ("things", "stuff")}
+    if any(kinds.values()):
+        predictor.set_vocabulary(args.classes, **kinds, **_vocabulary_options(args))
+    elif args.classes is not None:
         predictor.set_vocabulary(args.classes, **_vocabulary_options(args))
     elif predictor.vocabulary is None:
         raise ConfigError('no words to look for: add --classes "cat, dog"')

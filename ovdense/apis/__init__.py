@@ -6,7 +6,8 @@ from ovdense.apis.configs import ConfigError, config_root, find_config, load_con
 from ovdense.apis.detector import Detector
 from ovdense.apis.files import OutputError
 from ovdense.apis.inference import inference_model, init_model
-from ovdense.apis.results import DetectionResult, FailedImage, SegmentationResult, coco_document
+from ovdense.apis.panoptic import PanopticSegmenter
+from ovdense.apis.results import DetectionResult, FailedImage, PanopticResult, SegmentationResult, coco_document
 from ovdense.apis.segmenter import Segmenter
 from ovdense.datasets.transforms import ImageError, read_image
 from ovdense.models.vocabulary_files import load_vocabulary
@@ -20,6 +21,8 @@ __all__ = [
     "FailedImage",
     "ImageError",
     "OutputError",
+    "PanopticResult",
+    "PanopticSegmenter",
     "SegmentationResult",
     "Segmenter",
     "Vocabulary",

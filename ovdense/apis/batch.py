@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ovdense.apis.files import ensure_writable, write_json
 from ovdense.apis.predictor import Predictor
-from ovdense.apis.results import DetectionResult, FailedImage, SegmentationResult, coco_document
+from ovdense.apis.results import DetectionResult, FailedImage, PanopticResult, SegmentationResult, coco_document
 from ovdense.datasets.transforms import ImageError, find_images
 
 
@@ -84,17 +84,18 @@ def predict_to_folder(
             documents[index] = coco_document([result])
     report.rows = [rows[index] for index in sorted(rows)]
     if json and documents:
-        kind = "segments" if predictor.task == "segmentation" else "detections"
+        kind = "detections" if predictor.task == "detection" else "segments"
         report.files.append(write_json(out / f"{kind}.json", _joined([documents[i] for i in sorted(documents)])))
     return report
 
 
-def describe(result: SegmentationResult | DetectionResult, limit: int = 4) -> str:
+def describe(result: SegmentationResult | DetectionResult | PanopticResult, limit: int = 4) -> str:
     """The most prominent findings in a few words."""
-    if isinstance(result, DetectionResult):
-        words = [f"{count} {name}" for name, count in result.counts().items()]
-    else:
-        words = [f"{name} {100 * share:.0f} %" for name, share in result.areas().items() if share >= 0.005]
+    words = []
+    if not isinstance(result, SegmentationResult):
+        words += [f"{count} {name}" for name, count in result.counts().items()]
+    if not isinstance(result, DetectionResult):
+        words += [f"{name} {100 * share:.0f} %" for name, share in result.areas().items() if share >= 0.005]
     more = f", and {len(words) - limit} more" if len(words) > limit else ""
     return ", ".join(words[:limit]) + more or "nothing"
 
@@ -103,6 +104,9 @@ def _write(result, out: Path, name: str, legend: bool) -> tuple[Path, list[Path]
     if isinstance(result, SegmentationResult):
         overlay = result.save_plot(out / f"{name}_segments.jpg", legend=legend)
         return overlay, [overlay, result.save_mask(out / f"{name}_labels.png")]
+    if isinstance(result, PanopticResult):
+        overlay = result.save_plot(out / f"{name}_panoptic.jpg", legend=legend)
+        return overlay, [overlay, result.save_mask(out / f"{name}_ids.png")]
     overlay = result.save_plot(out / f"{name}_boxes.jpg", legend=legend)
     return overlay, [overlay]
 

@@ -170,7 +170,7 @@ def method_config(task: str, model: str, method: str | None = None) -> tuple[Pat
     backbone is preferred, then one for its family (``vit``, ``rn``, ...).
 
     Args:
-        task: ``segmentation`` or ``detection``.
+        task: ``segmentation``, ``detection`` or ``panoptic``.
         model: ``lite``, ``scenes`` or an open_clip model name.
         method: first field of the config's name or its folder; None for any.
 
@@ -239,11 +239,21 @@ def _slug(name: str) -> str:
 
 
 def task_of(config: Config) -> str:
-    """``segmentation`` or ``detection``, by the name of the config's model."""
-    name = str(config.get("model", {}).get("type", "")).rsplit(".", 1)[-1]
-    if "Detector" in name or "roi_head" in config.get("model", {}) or "RCNN" in name:
-        return "detection"
-    return "segmentation"
+    """``segmentation``, ``detection`` or ``panoptic``, by the name of the config's model: the first of its tasks."""
+    return tasks_of(config)[0]
+
+
+def tasks_of(config: Config) -> tuple[str, ...]:
+    """All tasks that the config's model has answers for."""
+    model = config.get("model", {})
+    name = str(model.get("type", "")).rsplit(".", 1)[-1]
+    if "mask_head" in model:
+        return ("panoptic", "segmentation", "detection")
+    if "Panoptic" in name:
+        return ("panoptic", "detection")
+    if "Detector" in name or "roi_head" in model or "RCNN" in name:
+        return ("detection",)
+    return ("segmentation",)
 
 
 def inference_pipeline(config: Config) -> list[ConfigDict]:

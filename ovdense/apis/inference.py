@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ovdense.apis.configs import task_of
 from ovdense.apis.detector import Detector
+from ovdense.apis.panoptic import PanopticSegmenter
 from ovdense.apis.predictor import Predictor, init_model
 from ovdense.apis.segmenter import Segmenter
 
@@ -31,8 +32,9 @@ def inference_model(model, images, classes=None):
 
 
 def as_predictor(model) -> Predictor:
-    """A Segmenter or Detector around a model that :func:`init_model` made."""
-    kind = Detector if task_of(model.cfg) == "detection" else Segmenter
+    """A Segmenter, Detector or PanopticSegmenter around a model that :func:`init_model` made."""
+    kinds = {kind.task: kind for kind in (Segmenter, Detector, PanopticSegmenter)}
+    kind = kinds[task_of(model.cfg)]
     return kind(model, model.cfg)
 
 

@@ -23,7 +23,7 @@ from ovdense.apis.configs import (
     method_config,
     methods_for,
     named_backbone,
-    task_of,
+    tasks_of,
     use_backbone,
 )
 from ovdense.apis.results import FailedImage
@@ -74,7 +74,7 @@ class Predictor:
     def from_config(cls, config, checkpoint=None, device=None, *, vocabulary=None, options: dict | None = None):
         """A predictor of any config; see :func:`init_model` for the arguments."""
         config = load_config(config, options)
-        if task_of(config) != cls.task:
+        if cls.task not in tasks_of(config):
             raise ConfigError(f"{cls.__name__} needs a config for {cls.task}, got a model {config.model.type}")
         return cls(init_model(config, checkpoint, device, vocabulary=vocabulary), config)
 

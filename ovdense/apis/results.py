@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ovdense.apis.files import write_image
+from ovdense.datasets.panoptic_files import write_segment_ids
 from ovdense.datasets.transforms import read_image
-from ovdense.visualization import class_shares, draw_detections, draw_segmentation
+from ovdense.visualization import class_shares, draw_detections, draw_panoptic, draw_segmentation
 
 
 @dataclass
@@ -175,7 +176,74 @@ class DetectionResult(_Result):
         )
 
 
-def coco_document(results: Sequence[SegmentationResult | DetectionResult]) -> dict:
+@dataclass
+class PanopticResult(_Result):
+    """Segments of a picture: every thing by itself, each stuff class as one.
+
+    Args:
+        classes: K names.
+        palette: K RGB triples.
+        ids: (H, W) int32 segment ids, 0 where there is no segment.
+        segments: ``id``, ``label`` and ``isthing`` of each segment.
+        path, image: where the picture came from; arrays are BGR.
+    """
+
+    ids: np.ndarray = field(kw_only=True)
+    segments: list[dict] = field(kw_only=True)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the picture."""
+        return self.ids.shape
+
+    def counts(self) -> dict[str, int]:
+        """Number of things by class name, largest first."""
+        labels = [one["label"] for one in self.segments if one["isthing"]]
+        return {
+            self.classes[label]: labels.count(label) for label in sorted(set(labels), key=lambda x: -labels.count(x))
+        }
+
+    def areas(self) -> dict[str, float]:
+        """Share of the picture in [0, 1] by class name of stuff, largest first."""
+        shares = class_shares(self.ids, max((one["id"] for one in self.segments), default=0) + 1)
+        found: dict[str, float] = {}
+        for one in self.segments:
+            if not one["isthing"]:
+                name = self.classes[one["label"]]
+                found[name] = found.get(name, 0.0) + float(shares[one["id"]])
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def mask(self, segment_id: int) -> np.ndarray:
+        """(H, W) bool mask of a segment."""
+        if segment_id not in {one["id"] for one in self.segments}:
+            raise ValueError(f"the segments are {[one['id'] for one in self.segments]}, got {segment_id!r}")
+        return self.ids == segment_id
+
+    def save_mask(self, path: str | Path) -> Path:
+        """Writes the ids as COCO's panoptic PNG: red + 256 * green + 256^2 * blue."""
+        path = Path(path).with_suffix(".png")
+        write_segment_ids(path, self.ids)
+        return path
+
+    def plot(self, image=None, **options) -> np.ndarray:
+        """The painted picture, BGR (h, w, 3); options of :func:`ovdense.visualization.draw_panoptic`."""
+        options = dict(classes=self.classes, palette=self.palette) | options
+        return draw_panoptic(self._picture(image), self.ids, self.segments, **options)
+
+    def to_coco(self, image_id: int = 0) -> list[dict]:
+        """One annotation with an RLE mask for each segment; category ids count from 1."""
+        annotations = []
+        for one in self.segments:
+            mask = (self.ids == one["id"])[None]
+            annotations += _coco_annotations(image_id, np.array([one["label"]]), _boxes_of(mask), mask, None)
+            annotations[-1]["isthing"] = int(one["isthing"])
+        return annotations
+
+
+def coco_document(results: Sequence[SegmentationResult | DetectionResult | PanopticResult]) -> dict:
     """A COCO json of several results over one vocabulary: images, annotations, categories."""
     images, annotations = [], []
     for image_id, result in enumerate(results, 1):

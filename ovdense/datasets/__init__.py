@@ -15,6 +15,7 @@ from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
+from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
 from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
@@ -39,8 +40,10 @@ __all__ = [
     "FolderSegDataset",
     "ImageFolderDataset",
     "LengthBatchSampler",
+    "MaskNounDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
+    "ScenesMaskNounDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
     "ScenesSegDataset",

@@ -2,7 +2,7 @@
 
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
-from ovdense.evaluation.grouped_iou import GroupedIoUMetric
+from ovdense.evaluation.grouped_iou import GroupedIoUMetric, mean_iou
 from ovdense.evaluation.panoptic_quality import PanopticQuality
 from ovdense.evaluation.protocol import Protocol, describe_protocol
 
@@ -15,4 +15,5 @@ __all__ = [
     "chance_miou",
     "chance_pq",
     "describe_protocol",
+    "mean_iou",
 ]

@@ -57,6 +57,15 @@ def pool_regions(features: Tensor, coverage: Tensor) -> Tensor:
     return weights @ features.flatten(1).T
 
 
+def mask_boxes(masks: Tensor) -> Tensor:
+    """Tight xyxy boxes (R,4) of masks (R,H,W), exclusive ends; zeros for an empty mask."""
+    columns, rows = masks.any(1).int(), masks.any(2).int()
+    first = columns.argmax(1), rows.argmax(1)
+    last = columns.shape[1] - columns.flip(1).argmax(1), rows.shape[1] - rows.flip(1).argmax(1)
+    boxes = torch.stack([*first, *last], dim=1).float()
+    return boxes * masks.flatten(1).any(1)[:, None]
+
+
 def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Boxes (R,4) cut to an image of (H, W) pixels."""
     limit = boxes.new_tensor([size[1], size[0], size[1], size[0]])

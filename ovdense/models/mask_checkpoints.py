@@ -136,6 +136,16 @@ CLIP_RULES = (
 )
 FCCLIP_RULES = (*MASK2FORMER_RULES, *FCCLIP_HEAD_RULES, *CLIP_RULES)
 
+TRANSFER = r"cdt\.cross_atten\."
+MAFT_PLUS_RULES = (
+    *FCCLIP_RULES,
+    Rule(r"backbone_t\..+", None, "the frozen teacher, which only training needs"),
+    Rule(TRANSFER + r"multihead_attn\.(.+)", r"transfer.attention.\1"),
+    Rule(TRANSFER + r"norm\.(\w+)", r"transfer.norm.\1"),
+    Rule(TRANSFER + r"MLP\.(\w+)", r"transfer.mlp.\1"),
+)
+"""MAFT+: its image tower was trained, so ``convert_checkpoint`` takes it with ``fill_visual=False``."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -150,7 +160,7 @@ class Layout:
     fill_visual: bool = True
 
 
-LAYOUTS = {"fc-clip": Layout(FCCLIP_RULES)}
+LAYOUTS = {"fc-clip": Layout(FCCLIP_RULES), "maft-plus": Layout(MAFT_PLUS_RULES, fill_visual=False)}
 
 
 def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> tuple[dict[str, Tensor], list[ReportLine]]:

@@ -64,6 +64,26 @@ def load_vocabulary(
     return Vocabulary.parse(source, templates=templates, **parse_kwargs)
 
 
+def things_and_stuff(things=None, stuff=None) -> Vocabulary:
+    """One vocabulary, things first, with the groups ``thing`` and ``stuff``.
+
+    Args:
+        things: countable classes, anything that ``load_vocabulary`` takes; None for none.
+        stuff: uncountable ones; None for none.
+    """
+    kinds = {"thing": things, "stuff": stuff}
+    parts = {kind: load_vocabulary(source) for kind, source in kinds.items() if source is not None}
+    if not parts:
+        raise ValueError("name what to look for: things (countable), stuff (uncountable) or both; got neither")
+    return Vocabulary.parse(
+        dict(
+            classes=[name for part in parts.values() for name in part.classes],
+            phrases=[list(words) for part in parts.values() for words in part.phrases],
+            groups={kind: list(part.classes) for kind, part in parts.items()},
+        )
+    )
+
+
 def load_templates(templates: str | Iterable[str] | None) -> tuple[str, ...]:
     """The template strings of a shipped list, or what ``parse_templates`` takes.
 

@@ -2,6 +2,7 @@
 
 from ovdense.visualization.canvas import LegendEntry, add_legend
 from ovdense.visualization.detection import draw_detections
+from ovdense.visualization.panoptic import draw_panoptic
 from ovdense.visualization.segmentation import class_shares, draw_segmentation, format_share
 from ovdense.visualization.sheet import contact_sheet, draw_heat_map
 
@@ -12,6 +13,7 @@ __all__ = [
     "contact_sheet",
     "draw_detections",
     "draw_heat_map",
+    "draw_panoptic",
     "draw_segmentation",
     "format_share",
 ]

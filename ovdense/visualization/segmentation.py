@@ -83,12 +83,12 @@ def _tint(picture, labels, colours, alpha, background_index) -> np.ndarray:
     tint = colours[np.minimum(labels, len(colours) - 1)]
     blend = cv2.addWeighted(np.ascontiguousarray(picture), 1 - alpha, tint, alpha, 0)
     out = np.where(painted_mask[..., None], blend, picture)
-    edges = _edges(labels, width=max(1, round(max(labels.shape) / 700)))
+    edges = edges_of(labels, width=max(1, round(max(labels.shape) / 700)))
     out[edges] = np.rint(0.25 * out[edges] + 0.75 * 255)
     return out
 
 
-def _edges(labels: np.ndarray, width: int) -> np.ndarray:
+def edges_of(labels: np.ndarray, width: int) -> np.ndarray:
     """(H, W) bool: pixels at the border of two classes."""
     edges = np.zeros(labels.shape, bool)
     edges[:-1] |= labels[:-1] != labels[1:]
@@ -107,7 +107,7 @@ def _name_regions(painted, labels, classes, colours, background_index) -> np.nda
             continue
         text = shorten(classes[index], size, 14 * size)
         width, height = chip_size(text, size)
-        centre, radius = _widest_place((labels == index).astype(np.uint8))
+        centre, radius = widest_place((labels == index).astype(np.uint8))
         if radius < 0.75 * height or 2 * radius < 0.5 * width:
             continue
         x = int(np.clip(centre[0] - width / 2, 0, max(labels.shape[1] - width, 0)))
@@ -116,7 +116,7 @@ def _name_regions(painted, labels, classes, colours, background_index) -> np.nda
     return np.asarray(sheet)
 
 
-def _widest_place(mask: np.ndarray) -> tuple[tuple[float, float], float]:
+def widest_place(mask: np.ndarray) -> tuple[tuple[float, float], float]:
     """Centre (x, y) and radius of the largest circle within a mask (H, W), found at a quarter of the size."""
     step = max(1, max(mask.shape) // 400)
     padded = np.pad(mask[::step, ::step], 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.structures.mask import BitmapMasks
-from PIL import Image
 
+from ovdense.datasets.panoptic_files import read_segment_ids
 from ovdense.registry import TRANSFORMS
 
 
@@ -41,9 +41,11 @@ class SemanticFromPanoptic(BaseTransform):
         return f"{type(self).__name__}(ignore_index={self.ignore_index})"
 
 
-@TRANSFORMS.register_module()
+@TRANSFORMS.register_module(name=["LoadPanopticMap", "LoadPanopticAnnotations"])
 class LoadPanopticMap(BaseTransform):
     """Reads the PNG of ``seg_map_path``, whose colours are segment ids (R + 256 G + 65536 B), without panopticapi.
+
+    Within the scope ``ovdense`` it answers to the name of mmdet's ``LoadPanopticAnnotations`` too.
 
     Required keys: ``seg_map_path``; ``segments_info`` with ``id``, ``category``, ``is_thing`` and ``iscrowd`` of each
     segment, as ``CocoPanopticMapsDataset`` gives them.
@@ -55,9 +57,7 @@ class LoadPanopticMap(BaseTransform):
         path = Path(results["seg_map_path"])
         if not path.is_file():
             raise FileNotFoundError(f"no panoptic map {path}: unpack the PNG files or change data_prefix.seg")
-        with Image.open(path) as picture:
-            colors = np.asarray(picture.convert("RGB")).astype(np.int32)
-        ids = colors[..., 0] + 256 * colors[..., 1] + 65536 * colors[..., 2]
+        ids = read_segment_ids(path)
         segments = results["segments_info"]
         listed = [dict(id=one["id"], label=one["category"], iscrowd=int(one.get("iscrowd", False))) for one in segments]
         results["panoptic"] = dict(ids=ids, segments=listed)

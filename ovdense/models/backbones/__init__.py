@@ -15,6 +15,7 @@ from ovdense.models.backbones.open_clip_loader import LoadedCLIP, load_clip
 from ovdense.models.backbones.proxy import ProxyBackbone
 from ovdense.models.backbones.region_refined import RegionRefinedBackbone
 from ovdense.models.backbones.sam import SAMBackbone
+from ovdense.models.backbones.stages import StageBackbone
 from ovdense.models.backbones.trident import TridentBackbone
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ProxyBackbone",
     "RegionRefinedBackbone",
     "SAMBackbone",
+    "StageBackbone",
     "TridentBackbone",
     "load_clip",
 ]

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdense.functional.position import resize_position_table
+from ovdense.models.backbones.base import pad_to_cells
 from ovdense.models.backbones.blocks import OpenCLIPBlock
-from ovdense.models.backbones.open_clip_loader import Pretrained, load_clip
+from ovdense.models.backbones.mask_prompts import MaskPrompts, random_prompts
+from ovdense.models.backbones.open_clip_loader import MASK_EMBEDDING, LoadedCLIP, Pretrained, load_clip
 from ovdense.models.backbones.transformer import TransformerBackbone
 from ovdense.registry import MODELS
 
@@ -37,6 +39,9 @@ class CLIPViT(TransformerBackbone):
         act: ``gelu``, ``quickgelu`` or None for what the weights were trained with. The official MaskCLIP runs
             OpenAI weights with ``gelu`` and ``ln_eps=1e-6``.
         ln_eps: epsilon of every layer norm, or None for the model's own.
+        mask_prompt_depth: number of blocks, from the first, whose input takes learnt prompts where a mask shows
+            nothing (OVSeg); None for what the weights hold. The masks come with the images:
+            ``backbone(images, masks=masks)``.
         official_quirks: do not resize the position table when only the number of cells agrees, as the official code.
         **kwargs: see ``TransformerBackbone``.
     """
@@ -49,6 +54,7 @@ class CLIPViT(TransformerBackbone):
         attention: str = "value",
         act: str | None = None,
         ln_eps: float | None = None,
+        mask_prompt_depth: int | None = None,
         official_quirks: bool = False,
         **kwargs,
     ) -> None:
@@ -63,6 +69,9 @@ class CLIPViT(TransformerBackbone):
         self.logit_scale = min(loaded.logit_scale, 100.0)
         self.stride, self.official_quirks = visual.patch_size[0], official_quirks
         self.visual = visual
+        tables = prompt_tables(loaded, mask_prompt_depth)
+        self.mask_embedding = None if tables is None else nn.Parameter(tables)
+        self._check_prompts()
         self._finish_init()
 
     def blocks(self) -> nn.ModuleList:
@@ -71,7 +80,32 @@ class CLIPViT(TransformerBackbone):
     def parts(self, block: nn.Module) -> OpenCLIPBlock:
         return OpenCLIPBlock(block)
 
-    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int], None]:
+    def _check_prompts(self) -> None:
+        """ValueError for prompts that would enter blocks which the attention variant replaces in its own way."""
+        depth = 0 if self.mask_embedding is None else len(self.mask_embedding)
+        ordinary = len(self.blocks()) if self.variant.tail is None and self.variant.streams == 1 else 0
+        if depth > ordinary:
+            raise ValueError(
+                f"mask prompts enter at most the {ordinary} blocks of {self.name} with attention="
+                f"{self.variant.name!r}, got mask_prompt_depth={depth}"
+            )
+
+    def embed_masked(self, images: Tensor, masks: Tensor) -> tuple[Tensor, tuple[int, int], None, MaskPrompts]:
+        if self.mask_embedding is None:
+            raise ValueError(f"{self.name} has no mask prompts: set mask_prompt_depth or leave the masks out")
+        masks = masks.reshape(len(masks), 1, *masks.shape[-2:])
+        if len(masks) != len(images):
+            raise ValueError(f"got {len(masks)} masks for {len(images)} crops")
+        masks, _ = pad_to_cells(masks.to(images), self.stride, self.padding)
+        if masks.shape[-2:] != images.shape[-2:]:
+            raise ValueError(
+                f"masks must be of the crops' size, got {tuple(masks.shape[-2:])} and {tuple(images.shape[-2:])}"
+            )
+        grid = tuple(side // self.stride for side in images.shape[-2:])
+        prompts = MaskPrompts.of(self.mask_embedding, masks, self.stride, grid, self.position)
+        return *self.embed(images, prompts), prompts
+
+    def embed(self, images: Tensor, prompts: MaskPrompts | None = None) -> tuple[Tensor, tuple[int, int], None]:
         visual = self.visual
         patches = visual.conv1(images)
         grid = (patches.shape[-2], patches.shape[-1])
@@ -83,7 +117,10 @@ class CLIPViT(TransformerBackbone):
             official_quirks=self.official_quirks,
         )
         class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-        x = torch.cat([class_token, patches.flatten(2).transpose(1, 2)], dim=1) + table.to(patches.dtype)
+        patches = patches.flatten(2).transpose(1, 2)
+        if prompts is not None:
+            patches = prompts.replace(patches, 0)
+        x = torch.cat([class_token, patches], dim=1) + table.to(patches.dtype)
         return visual.ln_pre(visual.patch_dropout(x)), grid, None
 
     def final_norm(self, tokens: Tensor) -> Tensor:
@@ -103,6 +140,22 @@ class CLIPViT(TransformerBackbone):
     def pool(self, tokens: Tensor) -> Tensor:
         pooled, _ = self.visual._pool(tokens)
         return pooled if self.visual.proj is None else pooled @ self.visual.proj
+
+
+def prompt_tables(loaded: LoadedCLIP, depth: int | None) -> Tensor | None:
+    """Mask prompts (M, g * g, D) of a model's weights, random ones where it has none, or None for a depth of 0."""
+    held = (loaded.tensors or {}).get(MASK_EMBEDDING)
+    if depth == 0 or (depth is None and held is None):
+        return None
+    cells, channels = loaded.visual.grid_size[0] * loaded.visual.grid_size[1], loaded.visual.conv1.out_channels
+    if held is None:
+        return random_prompts(depth, cells, channels)
+    if held.ndim != 3 or depth not in (None, len(held)) or tuple(held.shape[1:]) != (cells, channels):
+        raise ValueError(
+            f"{loaded.source}: mask prompts for {loaded.name} are (mask_prompt_depth, {cells}, {channels}), got "
+            f"{tuple(held.shape)} and mask_prompt_depth={depth}"
+        )
+    return held.detach().clone().float()
 
 
 def check_supported(visual: nn.Module, name: str) -> None:

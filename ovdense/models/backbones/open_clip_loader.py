@@ -39,6 +39,7 @@ CACHED_CHECKPOINTS = 2
 Pretrained = str | Path | Mapping | None
 TEXT_PREFIXES = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
 IGNORED_KEYS = ("input_resolution", "context_length", "vocab_size", "text.transformer.embeddings.position_ids")
+MASK_EMBEDDING = "visual.mask_embedding"  # OVSeg's mask prompts, which CLIPViT reads itself
 
 logger = logging.getLogger(__name__)
 
@@ -285,6 +286,7 @@ def fit_weights(tower: nn.Module, tensors: Mapping[str, Tensor], prefix: str, *,
         resize_pos_embed(tensors, holder)
     elif hasattr(tower, "positional_embedding"):
         resize_text_pos_embed(tensors, holder)
+    tensors.pop(MASK_EMBEDDING, None)
     own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     if not own:
         heads = sorted({key.split(".")[0] for key in tensors})[:8]

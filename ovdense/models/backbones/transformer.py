@@ -26,6 +26,7 @@ from ovdense.functional.correlation import PatchAttention
 from ovdense.functional.position import POSITION_MODES
 from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
 from ovdense.models.backbones.blocks import BlockParts, apply_variant
+from ovdense.models.backbones.mask_prompts import MaskPrompts
 from ovdense.structures import DenseFeatures
 
 PROJECTED = {"q_out": "q", "k_out": "k", "v_out": "v"}
@@ -114,6 +115,10 @@ class TransformerBackbone(DenseBackbone):
         """(tokens that enter the first block, patch grid, rotary embedding or None)."""
         raise NotImplementedError
 
+    def embed_masked(self, images: Tensor, masks: Tensor) -> tuple[Tensor, tuple[int, int], object, MaskPrompts]:
+        """``embed`` with prompts where the masks (B, 1, H, W) show nothing, and the prompts."""
+        raise ValueError(f"{type(self).__name__} has no mask prompts: masks of crops need a CLIPViT")
+
     def final_norm(self, tokens: Tensor) -> Tensor:
         """The norm after the last block, (B, N, D) -> (B, N, D)."""
         raise NotImplementedError
@@ -136,10 +141,14 @@ class TransformerBackbone(DenseBackbone):
 
     # the shared part
 
-    def encode(self, images: Tensor, **options) -> DenseFeatures:
-        x, grid, rope = self.embed(images)
+    def encode(self, images: Tensor, masks: Tensor | None = None, **options) -> DenseFeatures:
+        prompts = None
+        if masks is None:
+            x, grid, rope = self.embed(images)
+        else:
+            x, grid, rope, prompts = self.embed_masked(images, masks)
         with self._watch_mlp_input() as seen:
-            last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {})
+            last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {}, prompts)
         return self._features(last, maps, images, seen)
 
     def patch_attention(self, images: Tensor) -> PatchAttention:
@@ -202,7 +211,15 @@ class TransformerBackbone(DenseBackbone):
         finally:
             handle.remove()
 
-    def _run_blocks(self, x: Tensor, grid: tuple[int, int], rope, options: dict, maps: dict[int, Tensor]) -> LastBlock:
+    def _run_blocks(
+        self,
+        x: Tensor,
+        grid: tuple[int, int],
+        rope,
+        options: dict,
+        maps: dict[int, Tensor],
+        prompts: MaskPrompts | None = None,
+    ) -> LastBlock:
         blocks = self.blocks()
         first = len(blocks) - self._depth(options)
         recorded = _recorded_blocks(self.variant, options, len(blocks))
@@ -217,6 +234,8 @@ class TransformerBackbone(DenseBackbone):
                 maps[index] = to_map(x[:, self.prefix :], grid)
             if self.variant.tail is not None:
                 hidden.append(x)
+            if prompts is not None:
+                x = prompts.replace_after(self.prefix, x, index + 1)
         if attention:
             options = {**options, "recorded": torch.stack(attention).mean(dim=0)}
         if self.variant.tail is not None:

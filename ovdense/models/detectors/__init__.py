@@ -1,8 +1,10 @@
 """Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.maft_plus import MAFTPlus
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_maskformer import EncodedMasks, OpenVocabMaskFormer
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
+from ovdense.models.detectors.ovseg import OVSeg
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
 from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
@@ -11,6 +13,8 @@ __all__ = [
     "EncodedMasks",
     "EncodedRegions",
     "GivenProposals",
+    "MAFTPlus",
+    "OVSeg",
     "OpenVocabDetector",
     "OpenVocabMaskFormer",
     "OpenVocabPanopticDetector",

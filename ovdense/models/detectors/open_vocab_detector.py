@@ -174,6 +174,23 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         found = self._select(proposals, scores)
         return _to_original(found, meta, (height, width))
 
+    @torch.no_grad()
+    def name_masks(
+        self, images: Tensor, masks: Sequence[Tensor], metainfos: Sequence[dict] | None = None
+    ) -> list[Tensor]:
+        """Class scores (R,K) of masks that something else made, for each of the normalised images (B,3,H,W).
+
+        Args:
+            masks: for each image (R,H,W) bool, of its original picture or of any other size.
+        """
+        encoded, scores = self.encode(images, metainfos, masks), []
+        for index, proposals in enumerate(encoded.proposals):
+            image = encoded.images[index]
+            height, width = tuple(encoded.metainfos[index].get("img_shape", image.shape[1:]))[:2]
+            given = encoded.features[index], proposals, self.class_embeddings
+            scores.append(self.roi_head(*given, image[:, :height, :width], self.backbone))
+        return scores
+
     def _select(self, proposals: InstanceData, scores: Tensor) -> InstanceData:
         """Threshold, class-wise NMS and the best ``max_per_img`` of scores (R,K)."""
         settings = self.test_cfg

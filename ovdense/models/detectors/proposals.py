@@ -17,7 +17,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ovdense.functional.region_pooling import clip_boxes, resize_masks
+from ovdense.functional.region_pooling import clip_boxes, mask_boxes, resize_masks
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures
 
@@ -84,15 +84,6 @@ def given_instances(given, meta: dict, images: Tensor) -> InstanceData:
     count = len(result.bboxes)
     result.scores = torch.ones(count, device=device) if scores is None else torch.as_tensor(scores, device=device)
     return result
-
-
-def mask_boxes(masks: Tensor) -> Tensor:
-    """Tight xyxy boxes (R,4) of masks (R,H,W), exclusive ends; zeros for an empty mask."""
-    columns, rows = masks.any(1).int(), masks.any(2).int()
-    first = columns.argmax(1), rows.argmax(1)
-    last = columns.shape[1] - columns.flip(1).argmax(1), rows.shape[1] - rows.flip(1).argmax(1)
-    boxes = torch.stack([*first, *last], dim=1).float()
-    return boxes * masks.flatten(1).any(1)[:, None]
 
 
 @MODELS.register_module()

@@ -16,8 +16,29 @@ checkpoints are converted by rules (``models/mask_checkpoints``).
 
 from ovdense.models.mask_heads.base import TextClassifierMixin
 from ovdense.models.mask_heads.clip_regions import CLIPMaskPooling
+from ovdense.models.mask_heads.content_transfer import ContentDependentTransfer
 from ovdense.models.mask_heads.ensembles import SeenUnseenEnsemble
 from ovdense.models.mask_heads.fcclip_head import FCCLIPHead
 from ovdense.models.mask_heads.feature_pyramid import SimpleFeaturePyramid
+from ovdense.models.mask_heads.ovseg_head import OVSegEnsemble, OVSegHead
+from ovdense.models.mask_heads.prompt_guided_head import (
+    PromptGuidedFCCLIPHead,
+    PromptGuidedMixin,
+    PromptGuidedOVSegHead,
+)
+from ovdense.models.mask_heads.region_clip import RegionCLIPClassifier
 
-__all__ = ["CLIPMaskPooling", "FCCLIPHead", "SeenUnseenEnsemble", "SimpleFeaturePyramid", "TextClassifierMixin"]
+__all__ = [
+    "CLIPMaskPooling",
+    "ContentDependentTransfer",
+    "FCCLIPHead",
+    "OVSegEnsemble",
+    "OVSegHead",
+    "PromptGuidedFCCLIPHead",
+    "PromptGuidedMixin",
+    "PromptGuidedOVSegHead",
+    "RegionCLIPClassifier",
+    "SeenUnseenEnsemble",
+    "SimpleFeaturePyramid",
+    "TextClassifierMixin",
+]

@@ -136,7 +136,7 @@ class TextClassifierMixin:
     def loss(self, x: Sequence[Tensor], batch_data_samples: Sequence) -> dict[str, Tensor]:
         """mmdet's losses of all decoder layers."""
         for sample in batch_data_samples:
-            if "gt_instances" not in sample:
+            if "gt_instances" not in sample or "labels" not in sample.gt_instances:
                 device = x[0].device
                 sample.gt_instances = InstanceData(labels=torch.zeros(0, dtype=torch.long, device=device))
         return super().loss(x, batch_data_samples)

@@ -1,6 +1,7 @@
-"""Models that are trained from scratch, without places of anything, for others to build on."""
+"""Models that are trained for others to build on: towers without places of anything, or on crops."""
 
+from ovdense.models.pretrainers.mask_nouns import MaskNounContrast
 from ovdense.models.pretrainers.name_contrast import NameContrastPretrainer
 from ovdense.models.pretrainers.paste_contrast import PasteContrastPretrainer
 
-__all__ = ["NameContrastPretrainer", "PasteContrastPretrainer"]
+__all__ = ["MaskNounContrast", "NameContrastPretrainer", "PasteContrastPretrainer"]

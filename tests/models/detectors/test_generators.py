@@ -7,8 +7,8 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
+from ovdense.functional.region_pooling import mask_boxes
 from ovdense.models.detectors import GivenProposals, RPNProposals, SegmentProposals
-from ovdense.models.detectors.proposals import mask_boxes
 from ovdense.structures import DenseFeatures, SegmentMasks
 
 IMAGES = torch.zeros(1, 3, 40, 60)

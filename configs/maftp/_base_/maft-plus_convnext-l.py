@@ -1,0 +1,7 @@
+# MAFT+ (arXiv 2408.00744) on ConvNeXt-L, trained on COCO-Stuff.
+_base_ = ['../../_base_/models/maft-plus.py', '../../_base_/backbones/convnext-l_laion2b.py']
+model = dict(
+    backbone=_base_.clip,
+    text_encoder=_base_.clip,
+    mask_head=dict(in_channels=[192, 384, 768, 1536]),
+    trained_on='coco-stuff-171')

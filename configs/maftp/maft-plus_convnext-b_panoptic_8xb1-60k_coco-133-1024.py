@@ -1,0 +1,11 @@
+# Training for panoptic segmentation on COCO panoptic by the paper's recipe, 8 GPUs with a picture each.
+_base_ = [
+    './_base_/maft-plus_convnext-b.py',
+    '../_base_/datasets/coco_panoptic_800.py',
+    '../_base_/datasets/coco_panoptic_lsj-1024.py',
+    '../_base_/default_runtime_det.py',
+    '../_base_/schedules/maft-plus_60k.py',
+]
+model = dict(
+    trained_on='coco-133', transfer=dict(mode='panoptic'), vocabulary=dict(source='coco-133', templates='vild'))
+train_dataloader = dict(batch_size=1)
