@@ -135,7 +135,7 @@ def test_a_checkpoint_that_does_not_fit_says_what_is_wrong(model):
     named["clip_adapter.non_object_embedding"] = torch.zeros(1, 384)
     with pytest.raises(ValueError, match=r"missing: .*backbone\.visual.*missing of the text tower: token_embedding"):
         convert_ovseg(named, model)
-    with pytest.raises(ValueError, match="1 tensor.* no place here: sem_seg_head.predictor.other"):
+    with pytest.raises(ValueError, match=r"1 tensor.* no place here: sem_seg_head\.predictor\.other"):
         convert_ovseg({**named, "sem_seg_head.predictor.other": torch.zeros(1)}, model)
 
 
