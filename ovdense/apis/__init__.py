@@ -5,6 +5,7 @@ from ovdense.apis.checkpoints import CheckpointError, load_checkpoint
 from ovdense.apis.configs import ConfigError, config_root, find_config, load_config, task_of, use_backbone
 from ovdense.apis.detector import Detector
 from ovdense.apis.files import OutputError
+from ovdense.apis.given_masks import NamedMasks, classify_masks, read_masks
 from ovdense.apis.inference import inference_model, init_model
 from ovdense.apis.panoptic import PanopticSegmenter
 from ovdense.apis.results import DetectionResult, FailedImage, PanopticResult, SegmentationResult, coco_document
@@ -20,12 +21,14 @@ __all__ = [
     "Detector",
     "FailedImage",
     "ImageError",
+    "NamedMasks",
     "OutputError",
     "PanopticResult",
     "PanopticSegmenter",
     "SegmentationResult",
     "Segmenter",
     "Vocabulary",
+    "classify_masks",
     "coco_document",
     "config_root",
     "find_config",
@@ -36,6 +39,7 @@ __all__ = [
     "load_vocabulary",
     "predict_to_folder",
     "read_image",
+    "read_masks",
     "task_of",
     "use_backbone",
 ]
