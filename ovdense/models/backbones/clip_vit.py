@@ -5,12 +5,15 @@ Shapes: B images, T = 1 + h * w tokens (class token first), D channels, C channe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdense.functional.position import resize_position_table
 from ovdense.models.backbones.blocks import OpenCLIPBlock
+from ovdense.models.backbones.fine_tuning import tune_tower
 from ovdense.models.backbones.open_clip_loader import Pretrained, load_clip
 from ovdense.models.backbones.transformer import TransformerBackbone
 from ovdense.registry import MODELS
@@ -38,6 +41,8 @@ class CLIPViT(TransformerBackbone):
             OpenAI weights with ``gelu`` and ``ln_eps=1e-6``.
         ln_eps: epsilon of every layer norm, or None for the model's own.
         official_quirks: do not resize the position table when only the number of cells agrees, as the official code.
+        finetune: parts of the tower that learn, some of ``q``, ``k``, ``v`` (projections of every block) and
+            ``position``; the rest stays frozen. None: as ``frozen`` says.
         **kwargs: see ``TransformerBackbone``.
     """
 
@@ -50,8 +55,11 @@ class CLIPViT(TransformerBackbone):
         act: str | None = None,
         ln_eps: float | None = None,
         official_quirks: bool = False,
+        finetune: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
+        if finetune:
+            kwargs["frozen"] = False
         super().__init__(attention=attention, **kwargs)
         loaded = load_clip(model, pretrained)
         visual = loaded.visual
@@ -63,6 +71,8 @@ class CLIPViT(TransformerBackbone):
         self.logit_scale = min(loaded.logit_scale, 100.0)
         self.stride, self.official_quirks = visual.patch_size[0], official_quirks
         self.visual = visual
+        if finetune:
+            tune_tower(visual, finetune)
         self._finish_init()
 
     def blocks(self) -> nn.ModuleList:
