@@ -64,6 +64,7 @@ class AttentionVariant:
             alone, as often as it likes.
         recorded: blocks (from 0) whose mean attention the function gets as ``recorded`` (B, H, T, T) (ResCLIP), see
             ``usual_block``; the option ``blocks`` names others.
+        cls_residual: what is added as the residual is the class token of the block's input, to every token (CAT-Seg).
     """
 
     name: str
@@ -74,6 +75,11 @@ class AttentionVariant:
     streams: int = 1
     tail: Callable[..., Tensor] | None = None
     recorded: tuple[int, ...] = ()
+    cls_residual: bool = False
+
+    def residual_of(self, x: Tensor) -> Tensor:
+        """What the block adds its branch to, for its input (B, T, D)."""
+        return x[:, :1].expand_as(x) if self.cls_residual else x
 
 
 ATTENTION_VARIANTS: dict[str, AttentionVariant] = {}
@@ -142,6 +148,12 @@ def vanilla(tokens: HeadTokens) -> Tensor:
 @attention_variant("value", residual=True, mlp=True, needs_qk=False)
 def value(tokens: HeadTokens) -> Tensor:
     """Every token keeps its own value. MaskCLIP (arXiv 2112.01071), section 3.2; residual and MLP stay."""
+    return tokens.target
+
+
+@attention_variant("value+cls", residual=True, mlp=True, needs_qk=False, cls_residual=True)
+def value_on_class_token(tokens: HeadTokens) -> Tensor:
+    """Every token keeps its own value, on top of the class token instead of itself. CAT-Seg (arXiv 2303.11797)."""
     return tokens.target
 
 

@@ -38,6 +38,19 @@ def fused_projection(
     return None, None, split_heads(packed_linear(y, weight, bias, values), heads)
 
 
+def separate_projections(
+    y: Tensor, attn: nn.MultiheadAttention, needs_qk: bool
+) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    """The same of three (D, D) weights with a joint bias."""
+    weights = (attn.q_proj_weight, attn.k_proj_weight, attn.v_proj_weight)
+    biases = (None,) * 3 if attn.in_proj_bias is None else attn.in_proj_bias.chunk(3)
+    parts = [
+        split_heads(packed_linear(y, weight, bias), attn.num_heads) if needs_qk or index == 2 else None
+        for index, (weight, bias) in enumerate(zip(weights, biases))
+    ]
+    return tuple(parts)
+
+
 class BlockParts(ABC):
     """The steps of a residual block: ``x + branch(attention(split(x)))``, then ``mlp``."""
 
@@ -108,7 +121,10 @@ class OpenCLIPBlock(BlockParts):
         self, x: Tensor, grid: tuple[int, int], prefix: int, needs_qk: bool = True, rope: Tensor | None = None
     ) -> HeadTokens:
         attn, y = self.attn, self.block.ln_1(x)
-        q, k, v = fused_projection(y, attn.in_proj_weight, attn.in_proj_bias, attn.num_heads, needs_qk)
+        if attn.in_proj_weight is None:  # one weight each, for fine-tuning (``fine_tuning.split_projections``)
+            q, k, v = separate_projections(y, attn, needs_qk)
+        else:
+            q, k, v = fused_projection(y, attn.in_proj_weight, attn.in_proj_bias, attn.num_heads, needs_qk)
         if needs_qk and hasattr(attn, "ln_q"):
             q, k = attn.ln_q(q), attn.ln_k(k)
         return HeadTokens(q=q, k=k, v=v, grid=grid, scale=v.shape[-1] ** -0.5, prefix=prefix, inputs=y)

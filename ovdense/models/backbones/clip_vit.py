@@ -5,6 +5,8 @@ Shapes: B images, T = 1 + h * w tokens (class token first), D channels, C channe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from ovdense.functional.position import resize_position_table
 from ovdense.models.backbones.base import pad_to_cells
 from ovdense.models.backbones.blocks import OpenCLIPBlock
+from ovdense.models.backbones.fine_tuning import tune_tower
 from ovdense.models.backbones.mask_prompts import MaskPrompts, random_prompts
 from ovdense.models.backbones.open_clip_loader import MASK_EMBEDDING, LoadedCLIP, Pretrained, load_clip
 from ovdense.models.backbones.transformer import TransformerBackbone
@@ -43,6 +46,8 @@ class CLIPViT(TransformerBackbone):
             nothing (OVSeg); None for what the weights hold. The masks come with the images:
             ``backbone(images, masks=masks)``.
         official_quirks: do not resize the position table when only the number of cells agrees, as the official code.
+        finetune: parts of the tower that learn, some of ``q``, ``k``, ``v`` (projections of every block) and
+            ``position``; the rest stays frozen. None: as ``frozen`` says.
         **kwargs: see ``TransformerBackbone``.
     """
 
@@ -56,8 +61,11 @@ class CLIPViT(TransformerBackbone):
         ln_eps: float | None = None,
         mask_prompt_depth: int | None = None,
         official_quirks: bool = False,
+        finetune: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
+        if finetune:
+            kwargs["frozen"] = False
         super().__init__(attention=attention, **kwargs)
         loaded = load_clip(model, pretrained)
         visual = loaded.visual
@@ -72,6 +80,8 @@ class CLIPViT(TransformerBackbone):
         tables = prompt_tables(loaded, mask_prompt_depth)
         self.mask_embedding = None if tables is None else nn.Parameter(tables)
         self._check_prompts()
+        if finetune:
+            tune_tower(visual, finetune)
         self._finish_init()
 
     def blocks(self) -> nn.ModuleList:

@@ -176,7 +176,8 @@ class TransformerBackbone(DenseBackbone):
         if self.variant.recorded:
             options["recorded"] = features.extras["recorded"]
         context = self.variant.function(tokens, **options)
-        stream = apply_variant(parts, x, context, tokens, residual=self.residual, mlp=self.mlp)
+        base = self.variant.residual_of(x)
+        stream = apply_variant(parts, base, context, tokens, residual=self.residual, mlp=self.mlp)
         return to_map(self.to_text_space(stream[:, self.prefix :]), features.grid)
 
     def _features(
@@ -246,7 +247,8 @@ class TransformerBackbone(DenseBackbone):
             x, parts = ordinary, self.parts(block)
             tokens = parts.split(x, grid, self.prefix, self.variant.needs_qk or self._wants_qk(), rope)
             context = self.variant.function(tokens, **options)
-            stream = apply_variant(parts, stream, context, tokens, residual=self.residual, mlp=self.mlp)
+            base = self.variant.residual_of(stream)
+            stream = apply_variant(parts, base, context, tokens, residual=self.residual, mlp=self.mlp)
             if index < len(blocks) - 1:
                 ordinary = apply_variant(parts, x, vanilla(tokens), tokens, residual=True, mlp=True)
             if index in self.out_indices:

@@ -1,5 +1,6 @@
 """Decode heads: dense features and phrase rows in, patch logits out."""
 
+from ovdense.models.decode_heads.cat_seg_head import CATSegHead
 from ovdense.models.decode_heads.clip_dinoiser_head import CLIPDINOiserHead
 from ovdense.models.decode_heads.found_head import FOUNDHead
 from ovdense.models.decode_heads.linear_probe_head import LinearProbeHead
@@ -11,6 +12,7 @@ from ovdense.models.decode_heads.talk2dino_head import Talk2DINOHead
 from ovdense.models.decode_heads.thing_stuff_head import ThingStuffHead
 
 __all__ = [
+    "CATSegHead",
     "CLIPDINOiserHead",
     "FOUNDHead",
     "LPOSSHead",

@@ -1,12 +1,14 @@
 """Segmentors: mmseg models that take a vocabulary."""
 
 from ovdense.models.segmentors.caption_segmentor import CaptionSegmentor
+from ovdense.models.segmentors.cat_segmentor import CATSegmentor
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
 from ovdense.models.segmentors.test_settings import TestSettings
 
 __all__ = [
+    "CATSegmentor",
     "CaptionSegmentor",
     "EncodedImages",
     "FelzenszwalbRegions",

@@ -8,6 +8,7 @@ from ovdense.models.text_encoders.embedding_files import load_class_embeddings
 from ovdense.models.text_encoders.lite_text import LiteText
 from ovdense.models.text_encoders.minilm import MiniLM, load_minilm
 from ovdense.models.text_encoders.text_tower import SentenceTextTower, load_text_tower
+from ovdense.models.text_encoders.tuned_text import TunedTextEncoder
 
 __all__ = [
     "CLIPTextEncoder",
@@ -17,6 +18,7 @@ __all__ = [
     "PhraseCache",
     "SentenceTextTower",
     "TextDistiller",
+    "TunedTextEncoder",
     "default_cache_dir",
     "load_class_embeddings",
     "load_minilm",
