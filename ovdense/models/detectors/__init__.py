@@ -1,5 +1,6 @@
 """Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.offline_rpn import OfflineRPN
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
@@ -10,6 +11,7 @@ from ovdense.models.detectors.tiny_proposals import TinyProposalNet
 __all__ = [
     "EncodedRegions",
     "GivenProposals",
+    "OfflineRPN",
     "OpenVocabDetector",
     "OpenVocabPanopticDetector",
     "OpenVocabTwoStageDetector",
