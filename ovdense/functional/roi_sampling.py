@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 
-def separable_roi_align(
-    rows: Tensor, boxes: Tensor, bins: tuple[int, int], scale: float, merge: int = 1
-) -> Tensor:
+def separable_roi_align(rows: Tensor, boxes: Tensor, bins: tuple[int, int], scale: float, merge: int = 1) -> Tensor:
     """RoIAlign (aligned, as many samples as Detectron2 takes by itself), (H,W,C) x (R,4) -> (R,P,Q,C).
 
     Args:
@@ -50,7 +48,9 @@ def _axis(
     most = max(int(samples.max()), 1) if len(samples) else 1
     step = torch.arange(most, device=start.device)
     of_bin = torch.arange(bins, device=start.device).view(1, -1, 1)
-    position = start.view(-1, 1, 1) + size.view(-1, 1, 1) * (of_bin + (step + 0.5) / samples.clamp(min=1).view(-1, 1, 1))
+    position = start.view(-1, 1, 1) + size.view(-1, 1, 1) * (
+        of_bin + (step + 0.5) / samples.clamp(min=1).view(-1, 1, 1)
+    )
     counts = (step < samples.view(-1, 1, 1)) & (position >= -1) & (position <= length)
     value = counts / samples.clamp(min=1).view(-1, 1, 1) / merge
     clamped = position.clamp(0, length - 1)

@@ -96,9 +96,7 @@ class OfflineRPN(ProposalGenerator):
         self._is_init = True
 
     @torch.no_grad()
-    def forward(
-        self, images: Tensor, features: DenseFeatures | None, metainfos: Sequence[dict]
-    ) -> list[InstanceData]:
+    def forward(self, images: Tensor, features: DenseFeatures | None, metainfos: Sequence[dict]) -> list[InstanceData]:
         """Scored proposals of images (B,3,H,W) that are normalised with ``image_mean`` and ``image_std``."""
         shapes = [dict(meta, img_shape=tuple(meta.get("img_shape", images.shape[-2:]))[:2]) for meta in metainfos]
         clean = torch.zeros_like(images)  # padding is zero after this network's own normalisation

@@ -84,7 +84,7 @@ class RegionCLIPAdapter(Adapter):
     @torch.no_grad()
     def derive(self, point):
         tensors = self.case.tensors
-        if point == "image_normalised":
+        if point == "image_normalised" and "image_01" in tensors:
             mean, std = (torch.tensor(value).view(3, 1, 1) for value in self.statistics)
             return (tensors["image_01"] - mean) / std
         if point == "res4":
@@ -106,7 +106,7 @@ class RegionCLIPAdapter(Adapter):
         if point.startswith("train.loss"):
             return self.loss(point.removeprefix("train.loss_")).view(1)
         if found := re.fullmatch(r"zs_rpn\.fused_scores_img(\d+)", point):
-            return self.fused("sigmoid_logit", int(found[1]))
+            return self.fused("logit", int(found[1]))
         if found := re.fullmatch(r"det\.(\w+)\.img(\d+)\.(boxes|scores|classes)", point):
             names = dict(boxes="bboxes", scores="scores", classes="labels")
             return self.detections(found[1], int(found[2]))[names[found[3]]]
@@ -119,7 +119,7 @@ class RegionCLIPAdapter(Adapter):
     def fused(self, rule, image):
         logits = self.logits(self.case.tensors["text_emb_test"])
         head, boxes = self.detector.roi_head, self.rois
-        head.test_cfg = dict(objectness="logit" if rule else None)
+        head.test_cfg = dict(objectness=rule)
         proposals = [
             InstanceData(bboxes=boxes[boxes[:, 0] == i, 1:], scores=one.sigmoid(), logits=one)
             for i in range(len(self.images))
@@ -137,9 +137,7 @@ class RegionCLIPAdapter(Adapter):
         scores = self.fused("logit" if re.search(r"(^|_)rpn", rest) else None, image)
         cfg = dict(RULES[mode], score_thr=dims["score_thresh"], nms=nms, max_per_img=dims["topk"])
         meta = dict(img_shape=tuple(self.images.shape[-2:]))
-        return self.detector.roi_head.bbox_head.select(
-            scores, self.embedding[member], self.rois[member, 1:], meta, cfg
-        )
+        return self.detector.roi_head.bbox_head.select(scores, self.embedding[member], self.rois[member, 1:], meta, cfg)
 
     def loss(self, name):
         tensors = self.case.tensors

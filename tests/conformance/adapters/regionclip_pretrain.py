@@ -30,9 +30,7 @@ class RegionCLIPPretrainAdapter(Adapter):
             return None
         threshold = float(found[2] or dims["thresholds"][0])
         concepts = tensors["concept_emb"]
-        kept, targets, log_p = pseudo_labels(
-            tensors["teacher_region_feats"], concepts, dims["teacher_temp"], threshold
-        )
+        kept, targets, log_p = pseudo_labels(tensors["teacher_region_feats"], concepts, dims["teacher_temp"], threshold)
         student = tensors["student_region_feats"].clone().requires_grad_()
         distill = region_distillation(student[kept], concepts, log_p, dims["temp"])
         contrast = concept_contrast(student[kept], concepts, targets, dims["temp"])
