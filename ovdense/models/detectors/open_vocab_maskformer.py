@@ -23,7 +23,7 @@ from ovdense.functional.mask_postprocess import (
     semantic_labels,
     top_instances,
 )
-from ovdense.models.detectors.open_vocab_detector import fill_preprocessor
+from ovdense.models.detectors.image_statistics import fill_statistics
 from ovdense.models.open_vocabulary import OpenVocabularyMixin, parse_vocabulary
 from ovdense.registry import MODELS
 from ovdense.structures import DenseFeatures, MaskProposals
@@ -104,7 +104,7 @@ class OpenVocabMaskFormer(OpenVocabularyMixin, BaseDetector):
         init_cfg: dict | None = None,
     ) -> None:
         backbone = MODELS.build(backbone)
-        super().__init__(data_preprocessor=fill_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
+        super().__init__(data_preprocessor=fill_statistics(data_preprocessor, backbone), init_cfg=init_cfg)
         self.backbone, self.size_divisor = backbone, size_divisor
         self.neck = None if neck is None else MODELS.build(neck)
         self.mask_head = MODELS.build({"embed_dim": backbone.embed_dim, **mask_head, "train_cfg": train_cfg})

@@ -2,5 +2,16 @@
 
 from ovdense.models.roi_heads.mask_crop_head import MaskCropHead
 from ovdense.models.roi_heads.region_text_head import RegionTextHead
+from ovdense.models.roi_heads.text_bbox_head import TextBBoxHead, TextBoxMixin, TextConvFCBBoxHead
+from ovdense.models.roi_heads.text_classifier import TextClassifier
+from ovdense.models.roi_heads.text_roi_head import TextRoIHead
 
-__all__ = ["MaskCropHead", "RegionTextHead"]
+__all__ = [
+    "MaskCropHead",
+    "RegionTextHead",
+    "TextBBoxHead",
+    "TextBoxMixin",
+    "TextClassifier",
+    "TextConvFCBBoxHead",
+    "TextRoIHead",
+]
