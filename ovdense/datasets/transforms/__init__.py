@@ -4,6 +4,7 @@ from ovdense.datasets.transforms.cropping import CenterCrop
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
+from ovdense.datasets.transforms.region_crops import PackRegionCrops
 from ovdense.datasets.transforms.region_masks import LoadRegionMasks
 from ovdense.datasets.transforms.resizing import Resize
 
@@ -15,6 +16,7 @@ __all__ = [
     "LoadImage",
     "LoadLabels",
     "LoadRegionMasks",
+    "PackRegionCrops",
     "RandomBlur",
     "RandomBrightness",
     "Resize",

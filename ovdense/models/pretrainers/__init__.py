@@ -1,6 +1,7 @@
-"""Models that are trained from scratch, without places of anything, for others to build on."""
+"""Models that are trained without places of anything, from scratch or from a CLIP, for others to build on."""
 
+from ovdense.models.pretrainers.clipself import CLIPSelfPretrainer, RegionCropsPreprocessor
 from ovdense.models.pretrainers.name_contrast import NameContrastPretrainer
 from ovdense.models.pretrainers.paste_contrast import PasteContrastPretrainer
 
-__all__ = ["NameContrastPretrainer", "PasteContrastPretrainer"]
+__all__ = ["CLIPSelfPretrainer", "NameContrastPretrainer", "PasteContrastPretrainer", "RegionCropsPreprocessor"]
