@@ -13,6 +13,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 import ovdense  # noqa: F401  (first: it repairs missing binaries)
+from ovdense.apis.checkpoints import CheckpointError, read_checkpoint
 from ovdense.functional.self_distillation import average_weights
 from ovdense.models.backbones.checkpoint import read_state_dict
 from ovdense.models.backbones.open_clip_loader import custom_text_layout
@@ -24,13 +25,21 @@ def part(tensors: dict, prefix: str) -> dict:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
+def read_weights(source: Path) -> dict:
+    """Weights of a checkpoint of a training here, or of a file of weights."""
+    try:
+        return read_checkpoint(source)[0]
+    except CheckpointError:
+        return read_state_dict(source)
+
+
 def convert(source: Path, out: Path, alpha: float, text: Path | None = None) -> dict[str, int]:
     """Writes the weights and returns how many there are of each tower.
 
     Raises:
         ValueError: the file holds neither a training of CLIPSelf nor an image tower, or alpha is not in [0, 1].
     """
-    tensors = read_state_dict(source)
+    tensors = read_weights(source)
     student, teacher = part(tensors, STUDENT), part(tensors, TEACHER)
     if student and teacher:
         weights = average_weights(student, teacher, alpha)

@@ -86,7 +86,15 @@ class CLIPSelfPretrainer(BaseModel):
         """Weights are in place after construction."""
         self._is_init = True
 
-    def forward(self, inputs: Tensor, crops: Tensor | None = None, boxes: Sequence[Tensor] = (), mode: str = "tensor"):
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples=None,
+        *,
+        crops: Tensor | None = None,
+        boxes: Sequence[Tensor] = (),
+        mode: str = "tensor",
+    ):
         """Losses in mode ``loss``; else the student's dense features (B,C,h,w), not normalised."""
         return self.loss(inputs, crops, boxes) if mode == "loss" else self.student(inputs).dense
 

@@ -35,14 +35,13 @@ class CLIPSelfAdapter(Adapter):
             return self.output(point)
 
     def output(self, point):
-        group, _, name = point.partition("_")
         if point.startswith("encode_image"):
             return self.features(point).global_embedding
         if point == "encode_dense_flat":
             return patch_rows(F.normalize(self.features("encode_dense").dense, dim=1))
         if point.startswith("encode_dense"):
             return F.normalize(self.features(point).dense, dim=1)
-        if group == "rescaled":
+        if point.startswith("rescaled"):
             return self.position_table(point)
         if point in ("roi_unnormalized", "rois_and_image.rois", "roi_normalized"):
             rois = region_features(self.model("student"), self.regions_image, self.pixel_boxes())
