@@ -4,6 +4,7 @@ from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVoc
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
 from ovdense.models.detectors.segment_proposals import SegmentProposals
+from ovdense.models.detectors.text_two_stage import OpenVocabTwoStageDetector
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "GivenProposals",
     "OpenVocabDetector",
     "OpenVocabPanopticDetector",
+    "OpenVocabTwoStageDetector",
     "ProposalGenerator",
     "RPNProposals",
     "SegmentProposals",

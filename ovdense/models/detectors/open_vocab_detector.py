@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ovdense.functional.nesting import best_of_each_class, drop_nested, shared_area
 from ovdense.functional.region_pooling import clip_boxes, resize_masks
+from ovdense.models.detectors.image_statistics import fill_statistics
 from ovdense.models.detectors.proposals import ProposalGenerator, given_instances
 from ovdense.models.open_vocabulary import OpenVocabularyMixin
 from ovdense.registry import MODELS
@@ -82,7 +83,7 @@ class OpenVocabDetector(OpenVocabularyMixin, BaseDetector):
         init_cfg: dict | None = None,
     ) -> None:
         backbone = MODELS.build(backbone)
-        super().__init__(data_preprocessor=_preprocessor(data_preprocessor, backbone), init_cfg=init_cfg)
+        super().__init__(data_preprocessor=fill_statistics(data_preprocessor, backbone), init_cfg=init_cfg)
         self.backbone = backbone
         self.proposals = MODELS.build(proposals)
         self.roi_head = MODELS.build(roi_head or dict(type="RegionTextHead"))
@@ -254,15 +255,3 @@ def _to_original(found: InstanceData, meta: dict, img_shape: tuple[int, int]) ->
 
 def _without_proposals(meta: dict) -> dict:
     return {name: value for name, value in meta.items() if name != "proposals"}
-
-
-def _preprocessor(config: dict | None, backbone) -> dict:
-    """mmdet's data preprocessor with the backbone's mean and std (RGB, 0..255) where none is given."""
-    if config is not None and not isinstance(config, dict):
-        return config
-    filled = dict(type="mmdet.DetDataPreprocessor", bgr_to_rgb=True, pad_mask=True)
-    filled.update(config or {})
-    for name, values in (("mean", backbone.image_mean), ("std", backbone.image_std)):
-        if filled.get(name) is None:
-            filled[name] = [255.0 * value for value in values]
-    return filled

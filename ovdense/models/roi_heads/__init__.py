@@ -1,5 +1,8 @@
 """Heads that name regions."""
 
 from ovdense.models.roi_heads.region_text_head import RegionTextHead
+from ovdense.models.roi_heads.text_bbox_head import TextBBoxHead, TextBoxMixin, TextConvFCBBoxHead
+from ovdense.models.roi_heads.text_classifier import TextClassifier
+from ovdense.models.roi_heads.text_roi_head import TextRoIHead
 
-__all__ = ["RegionTextHead"]
+__all__ = ["RegionTextHead", "TextBBoxHead", "TextBoxMixin", "TextClassifier", "TextConvFCBBoxHead", "TextRoIHead"]
