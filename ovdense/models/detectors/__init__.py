@@ -1,14 +1,17 @@
 """Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.frozen_vlm import FrozenVLMDetector
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
 from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.text_two_stage import OpenVocabTwoStageDetector
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
+from ovdense.models.detectors.vit_pyramid import ViTPyramid
 
 __all__ = [
     "EncodedRegions",
+    "FrozenVLMDetector",
     "GivenProposals",
     "OpenVocabDetector",
     "OpenVocabPanopticDetector",
@@ -17,4 +20,5 @@ __all__ = [
     "RPNProposals",
     "SegmentProposals",
     "TinyProposalNet",
+    "ViTPyramid",
 ]

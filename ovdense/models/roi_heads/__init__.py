@@ -4,5 +4,14 @@ from ovdense.models.roi_heads.region_text_head import RegionTextHead
 from ovdense.models.roi_heads.text_bbox_head import TextBBoxHead, TextBoxMixin, TextConvFCBBoxHead
 from ovdense.models.roi_heads.text_classifier import TextClassifier
 from ovdense.models.roi_heads.text_roi_head import TextRoIHead
+from ovdense.models.roi_heads.vlm_fusion_head import VLMFusionRoIHead
 
-__all__ = ["RegionTextHead", "TextBBoxHead", "TextBoxMixin", "TextClassifier", "TextConvFCBBoxHead", "TextRoIHead"]
+__all__ = [
+    "RegionTextHead",
+    "TextBBoxHead",
+    "TextBoxMixin",
+    "TextClassifier",
+    "TextConvFCBBoxHead",
+    "TextRoIHead",
+    "VLMFusionRoIHead",
+]
