@@ -1,5 +1,5 @@
 # CLIPSelf (arXiv 2310.01403) on generated scenes: the patches of `scenes_cls`, which nothing has trained, learn from its
-# class token. No label is read. About three minutes on one CPU core.
+# class token. No label is read. About two minutes on one CPU core.
 _base_ = [
     '../_base_/models/clipself.py',
     '../_base_/datasets/scenes_seg_train.py',
@@ -12,13 +12,13 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     dataset=dict(vocabulary='scenes-143', objects=['base', 'novel'], num_scenes=100000, pipeline=test_pipeline))
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=800)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=200)
 val_cfg = None
 test_cfg = None
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.1))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0, begin=50, end=800, by_epoch=False),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=50, end=200, by_epoch=False),
 ]
 default_hooks = dict(
     _delete_=True,
