@@ -1,4 +1,4 @@
-"""Bags of regions: a proposal and some of its neighbours on a 3 x 3 checkerboard (BARON, arXiv 2302.13996, section 3.2).
+"""Bags of regions: a proposal and some of its neighbours on a 3 x 3 checkerboard (BARON, arXiv 2302.13996).
 
 Cells are numbered row by row, 4 is the proposal itself. Shapes: R proposals, n boxes of a bag; xyxy in pixels.
 """

@@ -47,6 +47,26 @@ def fvit_bbox_head(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], fl
     return kept, float(tensors["detect_temperature"])
 
 
+def baron_bbox_head(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of ovdet's box heads, BARON's and its ensemble, for ``PseudoWordClassifier``; class embeddings go."""
+    kept = {}
+    for name, value in tensors.items():
+        name = name.replace("kd.", "kd_", 1) if name.startswith("kd.") else name
+        if name in ("cls_embeddings", "is_base") or name == "bg_embedding" or name.startswith("bg_embedding."):
+            continue
+        for head in ("fc_cls.", "kd_fc_cls."):
+            if name.startswith(head):
+                name = f"{head}projection.{name.removeprefix(head)}"
+                break
+        kept[name] = value
+    if "bg_embedding.weight" in tensors:
+        row = tensors["bg_embedding.weight"][:, 0] + tensors["bg_embedding.bias"]
+        for head in ("fc_cls", "kd_fc_cls"):
+            if f"{head}.projection.weight" in kept:
+                kept[f"{head}.background_row"] = row
+    return kept
+
+
 def from_fvit(checkpoint) -> Imported:
     """A checkpoint of F-ViT by the names of ``FrozenVLMDetector`` with ``ViTPyramid``.
 

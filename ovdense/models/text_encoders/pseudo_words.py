@@ -1,7 +1,6 @@
 """Sentences of words that no tokenizer knows: region embeddings in the place of token embeddings.
 
-Shapes: R sentences, W words each at most, L tokens with the start and end of the text, D channels of the text tower, C of
-the text space.
+Shapes: R sentences, W words each at most, L tokens with start and end, D channels of the text tower, C of the space.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class PseudoWordEncoder(nn.Module):
         return self.tower.token_embedding.weight[index][None]
 
     def sentences(self, words: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """Start, the kept words, end, then token 0: (R,W,D) and kept (R,W) of bool -> (R,W+2,D) and place of the end (R,)."""
+        """Start, the kept words (R,W) of (R,W,D), end, then token 0: (R,W+2,D), and the place of the end (R,)."""
         counts = kept.sum(1)
         order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
         packed = words.gather(1, order[..., None].expand_as(words))
