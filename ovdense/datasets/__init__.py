@@ -17,6 +17,7 @@ from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
 from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
+from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
@@ -41,6 +42,7 @@ __all__ = [
     "ImageFolderDataset",
     "LengthBatchSampler",
     "MaskNounDataset",
+    "RegionFolderDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesMaskNounDataset",

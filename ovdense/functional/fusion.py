@@ -57,6 +57,29 @@ def geometric_mean(first: Tensor, second: Tensor, weight: float) -> Tensor:
     return first ** (1 - weight) * second**weight
 
 
+def fuse_by_group(first: Tensor, second: Tensor, base: Tensor, base_weight: float, novel_weight: float) -> Tensor:
+    """first^(1 - w) * second^w of scores (R,K), w by the column: one for base classes, another for novel ones.
+
+    F-VLM (arXiv 2209.15639, eq. 3) and F-ViT take the detector's scores first and CLIP's second, with a small weight
+    for base classes, which the detector was trained for, and a large one for novel ones. The ensembles of ViLD and
+    BARON are weights of 1/3 and 2/3. Rows are not normalised again.
+
+    Args:
+        base: (K,) of bool; the background, where it is a column, counts as base.
+    """
+    for name, weight in (("base", base_weight), ("novel", novel_weight)):
+        if not 0 <= weight <= 1:
+            raise ValueError(f"the {name} weight of a fusion is in [0, 1], got {weight}")
+    if base.shape != first.shape[1:] or first.shape != second.shape:
+        raise ValueError(
+            f"scores and groups must have the same columns, got {tuple(first.shape)}, {tuple(second.shape)} and "
+            f"{tuple(base.shape)}"
+        )
+    base = base.to(first.device)[None]
+    as_base = geometric_mean(first, second, base_weight)
+    return torch.where(base, as_base, geometric_mean(first, second, novel_weight))
+
+
 def calibrate_scores(scores: Tensor, midpoint: float, slope: float) -> Tensor:
     """Log-logistic curve of non-negative scores, rising from 0 to 1: ``s^slope / (s^slope + midpoint^slope)``.
 

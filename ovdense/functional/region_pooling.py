@@ -5,6 +5,8 @@ Shapes: B images, R regions, C channels, h x w patch grid, H x W image pixels. B
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -64,6 +66,46 @@ def mask_boxes(masks: Tensor) -> Tensor:
     last = columns.shape[1] - columns.flip(1).argmax(1), rows.shape[1] - rows.flip(1).argmax(1)
     boxes = torch.stack([*first, *last], dim=1).float()
     return boxes * masks.flatten(1).any(1)[:, None]
+
+
+def align_boxes(features: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+    """Mean of the bilinear samples under every box: RoIAlign with a 1 x 1 output, as two small matrix products.
+
+    It equals ``roi_align(output_size=1, sampling_ratio=0, aligned=True)`` (Mask R-CNN, arXiv 1703.06870): a box is
+    sampled at ceil(height) x ceil(width) points, and what lies more than one cell outside the map counts as zero.
+
+    Args:
+        features: (B,C,h,w).
+        boxes: (R_i,4) xyxy in grid cells of each image, not in pixels.
+
+    Returns:
+        (R_1 + ... + R_B, C), image after image. It is not normalised: means of unit vectors are shorter than one.
+
+    Raises:
+        ValueError: as many groups of boxes as images are needed.
+    """
+    if len(boxes) != len(features):
+        raise ValueError(f"each of the {len(features)} images needs its boxes, got {len(boxes)} groups of boxes")
+    height, width = features.shape[-2:]
+    parts = [features.new_zeros((0, features.shape[1]))]
+    for image, image_boxes in zip(features, boxes):
+        x1, y1, x2, y2 = image_boxes.to(features).unbind(1)
+        rows, columns = _sample_shares(y1, y2, height), _sample_shares(x1, x2, width)
+        by_row = torch.einsum("chw,rw->rch", image, columns)
+        parts.append(torch.einsum("rch,rh->rc", by_row, rows))
+    return torch.cat(parts)
+
+
+def _sample_shares(start: Tensor, end: Tensor, length: int) -> Tensor:
+    """Weight of each of ``length`` cells in the mean of the samples of [start, end], (R,) -> (R, length)."""
+    counts = (end - start).ceil().clamp(min=0)
+    index = torch.arange(int(counts.max()) if len(counts) else 0, device=start.device, dtype=start.dtype)
+    steps = (end - start) / counts.clamp(min=1)
+    places = start[:, None] - 0.5 + (index + 0.5) * steps[:, None]
+    counted = (index < counts[:, None]) & (places >= -1) & (places <= length)
+    cells = torch.arange(length, device=start.device, dtype=start.dtype)
+    shares = (1 - (places.clamp(0, length - 1)[..., None] - cells).abs()).clamp(min=0) * counted[..., None]
+    return shares.sum(1) / counts.clamp(min=1)[:, None]
 
 
 def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:

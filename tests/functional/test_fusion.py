@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ovdense.functional.fusion import activate, calibrate_scores, geometric_mean, region_similarity
+from ovdense.functional.fusion import activate, calibrate_scores, fuse_by_group, geometric_mean, region_similarity
 
 REGIONS = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
 ROWS = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]])
@@ -56,3 +56,13 @@ def test_calibrated_scores_rise_through_one_half_at_the_midpoint():
     torch.testing.assert_close(scores, torch.tensor([0.0, 0.2, 0.5, 0.9]))
     with pytest.raises(ValueError, match=r"got 0\.0 and 2"):
         calibrate_scores(scores, midpoint=0.0, slope=2.0)
+
+
+def test_groups_are_fused_by_their_own_weights():
+    first, second = torch.tensor([[0.25, 0.25, 0.5]]), torch.tensor([[0.64, 0.64, 0.5]])
+    fused = fuse_by_group(first, second, torch.tensor([True, False, True]), 0.5, 1.0)
+    torch.testing.assert_close(fused, torch.tensor([[0.4, 0.64, 0.5]]))
+    with pytest.raises(ValueError, match=r"the novel weight of a fusion is in \[0, 1\], got 2"):
+        fuse_by_group(first, second, torch.tensor([True, False, True]), 0.5, 2)
+    with pytest.raises(ValueError, match="the same columns"):
+        fuse_by_group(first, second, torch.tensor([True, False]), 0.5, 0.5)

@@ -5,6 +5,7 @@ from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, Ima
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
 from ovdense.datasets.transforms.panoptic import LoadPanopticMap, SemanticFromPanoptic
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
+from ovdense.datasets.transforms.region_crops import PackRegionCrops
 from ovdense.datasets.transforms.region_masks import LoadRegionMasks
 from ovdense.datasets.transforms.resizing import Resize
 
@@ -17,6 +18,7 @@ __all__ = [
     "LoadLabels",
     "LoadPanopticMap",
     "LoadRegionMasks",
+    "PackRegionCrops",
     "RandomBlur",
     "RandomBrightness",
     "Resize",

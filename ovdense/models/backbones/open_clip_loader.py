@@ -32,6 +32,7 @@ from ovdense.models.backbones.checkpoint import (
     read_state_dict,
     tensors_digest,
 )
+from ovdense.models.backbones.eva_layout import from_eva_layout, is_eva_layout
 from ovdense.models.backbones.hub import fetch_hub_config, fetch_tag
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -261,7 +262,9 @@ def cached_tensors(path: Path, allow_jit: bool = False) -> dict[str, Tensor]:
 
 
 def custom_text_layout(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's layout, whose text tower is not nested, to ``text.*``; other layouts pass."""
+    """OpenAI's layout, whose text tower is not nested, to ``text.*``, EVA-CLIP's to timm's; other layouts pass."""
+    if is_eva_layout(tensors):
+        tensors = from_eva_layout(tensors)
     if any(name.startswith("text.") for name in tensors):
         renamed = dict(tensors)
     else:

@@ -1,5 +1,6 @@
 """Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.frozen_vlm import FrozenVLMDetector
 from ovdense.models.detectors.maft_plus import MAFTPlus
 from ovdense.models.detectors.offline_rpn import OfflineRPN
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
@@ -10,10 +11,12 @@ from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator
 from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.text_two_stage import OpenVocabTwoStageDetector
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
+from ovdense.models.detectors.vit_pyramid import ViTPyramid
 
 __all__ = [
     "EncodedMasks",
     "EncodedRegions",
+    "FrozenVLMDetector",
     "GivenProposals",
     "MAFTPlus",
     "OVSeg",
@@ -26,4 +29,5 @@ __all__ = [
     "RPNProposals",
     "SegmentProposals",
     "TinyProposalNet",
+    "ViTPyramid",
 ]

@@ -4,4 +4,8 @@ from ovdense.models.pretrainers.mask_nouns import MaskNounContrast
 from ovdense.models.pretrainers.name_contrast import NameContrastPretrainer
 from ovdense.models.pretrainers.paste_contrast import PasteContrastPretrainer
 
-__all__ = ["MaskNounContrast", "NameContrastPretrainer", "PasteContrastPretrainer"]
+__all__ = [
+    "MaskNounContrast",
+    "NameContrastPretrainer",
+    "PasteContrastPretrainer",
+]

@@ -32,7 +32,7 @@ class TextBoxMixin:
         if not kwargs["reg_class_agnostic"]:
             raise ValueError("boxes of an open vocabulary are class-agnostic, got reg_class_agnostic=False")
         kwargs.setdefault("num_classes", 1)
-        predictor = dict(type="ovdense.TextClassifier", **(classifier or {}))
+        predictor = {"type": "ovdense.TextClassifier", **(classifier or {})}
         super().__init__(*args, cls_predictor_cfg=predictor, **kwargs)
 
     @property

@@ -1,0 +1,14 @@
+# CLIPSelf (arXiv 2310.01403) of OpenAI's B/16: grids of patches, no box needed.
+_base_ = [
+    '../_base_/models/clipself.py',
+    '../_base_/backbones/vit-b16_openai.py',
+    '../_base_/datasets/region_folder_train.py',
+    '../_base_/default_runtime_seg.py',
+    '../_base_/schedules/clipself_6e.py',
+]
+model = dict(backbone=_base_.clip)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='PackRegionCrops', image_size=1024, crop_size=224),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
