@@ -15,6 +15,7 @@ from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
+from ovdense.datasets.open_vocab_det import OpenVocabDetDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
@@ -34,6 +35,7 @@ __all__ = [
     "Context60Dataset",
     "FolderSegDataset",
     "ImageFolderDataset",
+    "OpenVocabDetDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesObjectnessDataset",
