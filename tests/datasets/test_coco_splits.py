@@ -1,4 +1,4 @@
-"""The files of OV-COCO and OV-LVIS, and data of one's own, from small documents whose results can be counted by hand."""
+"""The files of OV-COCO and OV-LVIS from small documents whose results can be counted by hand."""
 
 import json
 

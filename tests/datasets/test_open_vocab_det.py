@@ -42,7 +42,7 @@ def test_labels_follow_the_names_whatever_the_order_of_the_file(tmp_path):
 def test_classes_that_the_file_lacks_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"lacks 1 of the 2 classes, such as \['zebra'\]"):
         dataset(tmp_path, [dict(id=1, name="cat"), dict(id=2, name="dog"), dict(id=3, name="cow")], ["cat", "zebra"])
-    with pytest.raises(FileNotFoundError, match="no .*none.json: run the converter"):
+    with pytest.raises(FileNotFoundError, match=r"no .*none\.json: run the converter"):
         OpenVocabDetDataset(ann_file=str(tmp_path / "none.json"), source="run the converter", pipeline=[])
 
 

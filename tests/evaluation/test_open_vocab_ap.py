@@ -70,8 +70,8 @@ def test_groups_are_means_over_their_classes_with_truth(tmp_path, backend):
     assert figures["bbox_AP50_class/cow"] == pytest.approx(COW, abs=1e-9)
     assert np.isnan(figures["bbox_AP50_class/bus"])
     assert built.line("bbox") == (
-        "a protocol: bbox, 4 names, 2 pictures, classes with truth 1/2 novel, 2/2 base, 3/4 all, at most 100 detections "
-        "a picture and class, AP50 mean over classes at IoU .50, area all"
+        "a protocol: bbox, 4 names, 2 pictures, classes with truth 1/2 novel, 2/2 base, 3/4 all, at most 100 "
+        "detections a picture and class, AP50 mean over classes at IoU .50, area all"
     )
 
 
@@ -119,7 +119,7 @@ def test_lvis_counts_only_what_was_looked_for(tmp_path):
     ]
     built = metric(OpenVocabLVISMetric, path, fixed_ap=True)
     figures = built.compute_metrics(rows)
-    # cat 1; dog: the unmatched one of picture 2 is ignored, so 1; cow: one of two found, 51 of 101 recalls; bus: nothing.
+    # cat 1; dog: the unmatched one of picture 2 is ignored, so 1; cow: one of two found, 51 of 101 recalls.
     assert figures["bbox_APf"] == pytest.approx(1.0)
     assert figures["bbox_APc"] == pytest.approx(1.0)
     assert figures["bbox_APr"] == pytest.approx(51 / 101)
