@@ -8,7 +8,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmdet.DetVisualizationHook'),
-    vocabulary=dict(type='VocabularyHook'))
+    vocabulary=dict(type='VocabularyHook'),
+    protocol=dict(type='ProtocolHook'))
 
 env_cfg = dict(
     cudnn_benchmark=False,

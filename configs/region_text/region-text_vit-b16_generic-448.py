@@ -1,9 +1,6 @@
-# Boxes and masks by words in photographs, with real CLIP weights; sigmoid, so that a single word works as well.
-_base_ = ['region-text_lite_generic-448.py']
-model = dict(
-    backbone=dict(model='ViT-B-16', pretrained='openai', attention='qq+kk', with_global=True),
-    text_encoder=dict(model='ViT-B-16', pretrained='openai'),
-    roi_head=dict(
-        similarity='cosine', activation='sigmoid', logit_scale=60.0, logit_bias=-15.0,
-        crop_weight=0.5, crop_size=224, calibration=None),
-    test_cfg=dict(score_thr=0.15))
+# Boxes and masks by words in photographs, with real CLIP weights.
+_base_ = [
+    '../_base_/models/region_text_vit-b16.py',
+    '../_base_/datasets/images_det.py',
+    '../_base_/default_runtime_det.py',
+]

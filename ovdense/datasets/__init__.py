@@ -16,6 +16,7 @@ from ovdense.datasets.coco_captions import CocoCaptionsDataset
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
+from ovdense.datasets.open_vocab_det import OpenVocabDetDataset
 from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
 from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
@@ -42,6 +43,7 @@ __all__ = [
     "ImageFolderDataset",
     "LengthBatchSampler",
     "MaskNounDataset",
+    "OpenVocabDetDataset",
     "RegionFolderDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",

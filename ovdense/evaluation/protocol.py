@@ -50,6 +50,7 @@ def describe_protocol(
     content.update(backbone=getattr(backbone, "space", None) or getattr(backbone, "name", None))
     content.update(attention=getattr(getattr(backbone, "variant", None), "name", None))
     content.update(head=type(model.decode_head).__name__ if hasattr(model, "decode_head") else None)
+    content.update(max_per_image=_max_per_image(model))
     content.update(short_side=_short_side(pipeline))
     if settings is not None:
         content.update(_settings(model, settings))
@@ -100,6 +101,14 @@ def _template_name(templates: tuple[str, ...]) -> str:
     return next(shipped, templates[0] if len(templates) == 1 else f"{len(templates)} of its own")
 
 
+def _max_per_image(model) -> int | None:
+    """Detections that the model gives for a picture at most; None for what is no detector."""
+    settings = getattr(model, "test_cfg", None)
+    if not isinstance(settings, Mapping):
+        return None
+    return settings.get("max_per_img") or (settings.get("rcnn") or {}).get("max_per_img")
+
+
 def _short_side(pipeline: Sequence[Mapping]) -> int | str | None:
     """Short side in pixels, ``H x W`` where pictures are squeezed, None where nothing is resized."""
     for step in pipeline:
@@ -111,6 +120,8 @@ def _short_side(pipeline: Sequence[Mapping]) -> int | str | None:
 
 
 def _metric(metric) -> dict:
+    if hasattr(metric, "describe"):
+        return metric.describe()
     measures = getattr(metric, "metrics", None)
     names = list(measures) if isinstance(measures, (list, tuple)) else []
     return dict(type=type(metric).__name__, measures=names, present_only=bool(getattr(metric, "present_only", False)))
@@ -144,6 +155,8 @@ def _words(content: Mapping) -> dict[str, str]:
     parts["attention"] = f"attention {get('attention')}" if get("attention") else ""
     side = get("short_side")
     parts["short_side"] = f"short side {side}" if isinstance(side, int) else f"size {side or 'as it is'}"
+    if get("max_per_image"):
+        parts["max_per_image"] = f"the model gives at most {get('max_per_image')} detections a picture"
     if "window" in content:
         parts.update(_setting_words(content))
     if "names" in content:
@@ -151,7 +164,7 @@ def _words(content: Mapping) -> dict[str, str]:
         parts["names"] = f"names {get('names')} ({get('phrases')} phrases of {get('classes')} classes)"
         parts["background"] = _background_words(**get("background"))
     parts["metrics"] = "; ".join(
-        f"{' '.join(metric['measures']) or metric['type']} present_only={metric['present_only']}"
+        metric.get("line") or f"{' '.join(metric['measures']) or metric['type']} present_only={metric['present_only']}"
         for metric in get("metrics")
     )
     parts["changed"] = f"CHANGED from the protocol: {' '.join(get('changed'))}" if get("changed") else ""

@@ -74,6 +74,9 @@ class Case:
         for path in sorted(self.folder.glob("*.npz")):
             with np.load(path) as file:
                 out.update({key: torch.from_numpy(file[key]) for key in file.files})
+        expected = self.folder / "expected.json"
+        if expected.is_file():
+            out.update(_scalars(json.loads(expected.read_text(encoding="utf-8"))))
         return out
 
     @cached_property
@@ -157,6 +160,17 @@ class Case:
         """First group of a pattern in the free text of the meta file."""
         match = re.search(pattern, str(self.meta.get("note", "")))
         return match.group(1) if match else default
+
+
+def _scalars(content: dict, prefix: str = "") -> dict[str, Tensor]:
+    """The numbers of a json as 0-d tensors, by their path: ``group/figure``; lists are left out."""
+    out = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            out.update(_scalars(value, f"{prefix}{key}/"))
+        elif isinstance(value, (int, float)):
+            out[f"{prefix}{key}"] = torch.tensor(value, dtype=torch.float64)
+    return out
 
 
 def find_cases(folder: Path) -> list[Case]:

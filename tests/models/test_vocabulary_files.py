@@ -114,7 +114,10 @@ def test_shipped_vocabularies(name):
         ("pascal-context-60", "background", "wood", {}),
         ("cityscapes-19", "road", "bicycle", dict(thing=8, stuff=11)),
         ("camvid-11", "sky", "bicyclist", {}),
-        ("lvis-1203", "aerosol_can", "zucchini", {}),
+        ("coco-65", "person", "toothbrush", dict(base=48, novel=17)),
+        ("coco-48", "person", "toothbrush", dict(base=48)),
+        ("coco-17", "airplane", "scissors", dict(novel=17)),
+        ("lvis-1203", "aerosol_can", "zucchini", dict(base=866, novel=337, frequent=405, common=461, rare=337)),
         ("imagenet-1000", "tench", "toilet paper", {}),
     ],
 )

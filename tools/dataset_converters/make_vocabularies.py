@@ -27,6 +27,7 @@ from ovdense.models.vocabulary_files import load_vocabulary
 from ovdense.structures.palette import distinct_colors
 
 OUT = Path(ovdense.__file__).parent / "assets" / "vocabularies"
+FREQUENCIES = Path(__file__).with_name("lvis_v1_frequency.txt")  # a letter for each of the 1,203 classes, by id
 SPELLINGS = {
     "diningtable": "dining table",
     "pottedplant": "potted plant",
@@ -194,6 +195,18 @@ def without_first(meta: dict) -> dict:
     return dict(classes=meta["classes"][1:], palette=meta["palette"][1:])
 
 
+def only(meta: dict, names) -> dict:
+    """A dataset's METAINFO with these classes only, in its own order and colours."""
+    chosen = [index for index, name in enumerate(meta["classes"]) if name in names]
+    return {key: [meta[key][index] for index in chosen] for key in ("classes", "palette")}
+
+
+def lvis_names_by_frequency(classes) -> dict[str, list[str]]:
+    """Names by frequency in LVIS v1's training set: f in more than 100 images, c in 11 to 100, r in 10 at most."""
+    letters = "".join(FREQUENCIES.read_text(encoding="ascii").split())
+    return {letter: [name for name, one in zip(classes, letters, strict=True) if one == letter] for letter in "fcr"}
+
+
 def split(names, selected) -> tuple[list[str], list[str]]:
     """(the others, the selected), each in the order of ``names``."""
     return [name for name in names if name not in selected], [name for name in names if name in selected]
@@ -212,12 +225,18 @@ def vocabularies() -> dict[str, dict]:
     names = dict(policy="names", names=BACKGROUND)
     coco_background = dict(classes=["background", *coco["classes"]], palette=[[0, 0, 0], *coco["palette"]])
     base, novel = split([name for name in coco["classes"] if name not in COCO_UNUSED], COCO_NOVEL)
+    lvis = mmdet_datasets.LVISV1Dataset.METAINFO
+    rarity = lvis_names_by_frequency(lvis["classes"])
+    by_frequency = dict(frequent=rarity["f"], common=rarity["c"], rare=rarity["r"])
     stuff_seen, stuff_unseen = split(stuff["classes"], STUFF_UNSEEN)
     voc_seen, voc_unseen = split(voc["classes"][1:], VOC_UNSEEN)
     context_seen, context_unseen = split(context59["classes"], CONTEXT_UNSEEN)
     city_stuff, city_things = split(cityscapes["classes"], CITYSCAPES_THINGS)
     return {
         "coco-80": entry(coco, base=base, novel=novel),
+        "coco-65": entry(only(coco, base + novel), base=base, novel=novel),
+        "coco-48": entry(only(coco, base), base=base),
+        "coco-17": entry(only(coco, novel), novel=novel),
         "coco-object-81": entry(coco_background, background=names),
         "coco-133": entry(panoptic, thing=panoptic["thing_classes"], stuff=panoptic["stuff_classes"]),
         "coco-stuff-171": entry(
@@ -234,7 +253,7 @@ def vocabularies() -> dict[str, dict]:
         "pascal-context-60": entry(context60, background=dict(policy="names", names=["background"])),
         "cityscapes-19": entry(cityscapes, thing=city_things, stuff=city_stuff),
         "camvid-11": entry(dict(classes=list(CAMVID), palette=list(CAMVID.values()))),
-        "lvis-1203": entry(mmdet_datasets.LVISV1Dataset.METAINFO),
+        "lvis-1203": entry(lvis, base=rarity["f"] + rarity["c"], novel=rarity["r"], **by_frequency),
         # Two names of OpenAI's list are not unique (missile, sunglasses); the places stay apart.
         "imagenet-1000": dict(classes=list(IMAGENET_CLASSNAMES), duplicates="keep"),
     }
