@@ -1,4 +1,5 @@
 # 50 epochs of COCO at batch 16: AdamW, the rate falls tenfold twice, gradients are cut over all weights together.
+_base_ = '../default_runtime_det.py'
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=368750, val_interval=5000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
