@@ -1,8 +1,7 @@
 # mIoU on Cityscapes.
 _base_ = [
     './_base_/fc-clip_convnext-b.py',
-    '../_base_/datasets/cityscapes.py',
-    '../_base_/pipelines/mask-classifier-1024.py',
+    '../_base_/datasets/cityscapes_mask-1024.py',
     '../_base_/default_runtime_seg.py',
 ]
 model = dict(

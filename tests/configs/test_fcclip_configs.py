@@ -109,7 +109,7 @@ def test_mmdets_inferencer_answers_with_names_that_are_set_on_it(trained, tmp_pa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         inferencer = DetInferencer(
-            str(TINY / "fc-clip_scenes_scenes-143-96.py"), str(trained / "iter_2.pth"), device="cpu"
+            str(TINY / "fc-clip_scenes_generic-96.py"), str(trained / "iter_2.pth"), device="cpu", show_progress=False
         )
         inferencer.model.set_vocabulary(["dog", ["cat", "kitten"], "grass"], groups=dict(stuff=["grass"]))
         picture = np.random.default_rng(0).integers(0, 255, (70, 110, 3), dtype=np.uint8)

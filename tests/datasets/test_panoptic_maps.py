@@ -21,16 +21,13 @@ def folder(tmp_path):
     (tmp_path / "maps").mkdir()
     Image.fromarray(colors).save(tmp_path / "maps" / "a.png")
     Image.fromarray(colors).save(tmp_path / "a.jpg")
-    numbers = dict(person=1, cat=17, grass=193)
     names = CocoPanopticDataset.METAINFO["classes"]
-    known = {"person": "person", "cat": "cat", "grass": "grass-merged"}
-    categories = [dict(id=i, name=known[name], isthing=int(name != "grass")) for name, i in numbers.items()]
-    listed = [c["name"] for c in categories]
-    categories += [dict(id=1000 + i, name=name, isthing=0) for i, name in enumerate(names) if name not in listed]
+    categories = [dict(id=place + 1, name=name, isthing=int(place < 80)) for place, name in enumerate(names)]
+    number = {category["name"]: category["id"] for category in categories}
     segments = [
-        dict(id=7, category_id=1, bbox=[0, 0, 2, 2], area=4, iscrowd=0),
-        dict(id=300, category_id=193, bbox=[2, 0, 2, 1], area=2, iscrowd=0),
-        dict(id=70000, category_id=17, bbox=[3, 1, 1, 1], area=1, iscrowd=1),
+        dict(id=7, category_id=number["person"], bbox=[0, 0, 2, 2], area=4, iscrowd=0),
+        dict(id=300, category_id=number["grass-merged"], bbox=[2, 0, 2, 1], area=2, iscrowd=0),
+        dict(id=70000, category_id=number["cat"], bbox=[3, 1, 1, 1], area=1, iscrowd=1),
     ]
     content = dict(
         images=[dict(id=1, file_name="a.jpg", height=2, width=4)],

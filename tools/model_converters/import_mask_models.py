@@ -1,7 +1,7 @@
 """Takes official checkpoints of mask-proposal classifiers (detectron2's layout) over into checkpoints of this project.
 
 python tools/model_converters/import_mask_models.py fc-clip fcclip_cocopan.pth checkpoints/fc-clip_convnext-l.pth \\
-    --config configs/fc-clip/fc-clip_convnext-l_coco-133-to-ade20k-panoptic-150-800.py \\
+    --config configs/fcclip/fc-clip_convnext-l_coco-133-to-ade20k-panoptic-150-800.py \\
     --clip convnext_large_d_320:laion2b_s29b_b131k_ft_soup --clip-out checkpoints/convnext-l_clip.safetensors
 
 The checkpoint goes to ``tools/test.py``. Official files often leave out what was frozen, the text tower above all:

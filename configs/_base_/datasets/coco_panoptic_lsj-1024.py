@@ -23,7 +23,3 @@ train_dataloader = dict(
         data_prefix=dict(img='train2017/', seg='annotations/panoptic_train2017/'),
         filter_cfg=dict(filter_empty_gt=False, min_size=32),
         pipeline=train_pipeline))
-model = dict(data_preprocessor=dict(batch_augments=[
-    dict(
-        type='mmdet.BatchFixedSizePad', size=(1024, 1024), img_pad_value=0, pad_mask=True, mask_pad_value=0,
-        pad_seg=True, seg_pad_value=255)]))

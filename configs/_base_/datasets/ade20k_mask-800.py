@@ -1,4 +1,5 @@
-# Short side 800, long side at most 1333, for label maps of mmseg's datasets.
+# ADE20K as mask classifiers are tested: short side 800, long side at most 1333.
+_base_ = './ade20k.py'
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.Resize', scale=(1333, 800), keep_ratio=True),

@@ -1,4 +1,5 @@
-# Short side 1024, long side at most 2560, for label maps of mmseg's datasets.
+# Cityscapes as mask classifiers are tested: short side 1024, long side at most 2560.
+_base_ = './cityscapes.py'
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.Resize', scale=(2560, 1024), keep_ratio=True),
