@@ -7,3 +7,6 @@ _base_ = [
 ]
 model = dict(
     vocabulary=dict(source='coco-stuff-171', templates='vild'), test_cfg=dict(panoptic_on=False, instance_on=False))
+default_hooks = dict(
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3, save_last=True))
+log_processor = dict(by_epoch=False)

@@ -3,7 +3,6 @@ _base_ = [
     './_base_/pmp_convnext-l.py',
     '../_base_/datasets/coco_panoptic_800.py',
     '../_base_/datasets/coco_panoptic_lsj-1024.py',
-    '../_base_/default_runtime_det.py',
     '../_base_/schedules/mask2former_369k.py',
 ]
 model = dict(
