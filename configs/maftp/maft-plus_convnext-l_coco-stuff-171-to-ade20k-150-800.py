@@ -1,8 +1,7 @@
 # mIoU on ADE20K.
 _base_ = [
     './_base_/maft-plus_convnext-l.py',
-    '../_base_/datasets/ade20k.py',
-    '../_base_/pipelines/mask-classifier-800.py',
+    '../_base_/datasets/ade20k_mask-800.py',
     '../_base_/default_runtime_seg.py',
 ]
 model = dict(

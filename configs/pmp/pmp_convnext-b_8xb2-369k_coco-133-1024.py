@@ -3,7 +3,11 @@ _base_ = [
     './_base_/pmp_convnext-b.py',
     '../_base_/datasets/coco_panoptic_800.py',
     '../_base_/datasets/coco_panoptic_lsj-1024.py',
-    '../_base_/default_runtime_det.py',
     '../_base_/schedules/mask2former_369k.py',
 ]
-model = dict(vocabulary=dict(source='coco-133', templates='vild'))
+model = dict(
+    vocabulary=dict(source='coco-133', templates='vild'),
+    data_preprocessor=dict(batch_augments=[
+        dict(
+            type='mmdet.BatchFixedSizePad', size=(1024, 1024), img_pad_value=0, pad_mask=True, mask_pad_value=0,
+            pad_seg=True, seg_pad_value=255)]))

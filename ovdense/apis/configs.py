@@ -14,7 +14,7 @@ from ovdense.models.backbones.clip_backbone import backbone_class
 from ovdense.models.backbones.swapping import caveat, refusal
 
 EMBEDDED_MODELS = ("lite", "scenes")
-PREFERRED = ("naclip", "maskclip")  # methods that are taken where none is asked for, best first
+PREFERRED = ("naclip", "maskclip", "panoptic")  # methods that are taken where none is asked for, best first
 
 
 class ConfigError(ValueError):

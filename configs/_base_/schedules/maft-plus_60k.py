@@ -1,7 +1,5 @@
 # AdamW at batch 8, polynomial decay; a tenth of the rate for CLIP's image tower; gradients cut over all weights together.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=60000, val_interval=5000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
 _embedding = dict(lr_mult=1.0, decay_mult=0.0)
 optim_wrapper = dict(
     type='AmpOptimWrapper',
@@ -13,7 +11,4 @@ optim_wrapper = dict(
             query_embed=_embedding, query_feat=_embedding, level_embed=_embedding, void_embedding=_embedding)),
     clip_grad=dict(max_norm=0.01, norm_type=2))
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=60000, by_epoch=False)]
-default_hooks = dict(
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3, save_last=True))
-log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
 auto_scale_lr = dict(enable=False, base_batch_size=8)

@@ -43,7 +43,8 @@ class MAFTPlus(OpenVocabMaskFormer):
         compensation_weight: weight of the representation compensation.
         official_quirks: pools the compensation loss in windows of the width as the code of MAFT+ does, see
             ``pooled_descriptors``.
-        options: those of ``OpenVocabMaskFormer``, without ``ensemble``.
+        ensemble: None; it stands here so that a config can take FC-CLIP's away.
+        options: those of ``OpenVocabMaskFormer``.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class MAFTPlus(OpenVocabMaskFormer):
         compensation_weight: float = 0.1,
         official_quirks: bool = False,
         region_classifier: dict | None = None,
+        ensemble: None = None,
         **options,
     ) -> None:
-        if "ensemble" in options:
+        if ensemble is not None:
             raise ValueError(
-                "MAFT+ names proposals by its tuned CLIP alone: leave ensemble (alpha, beta) out, got "
-                f"{options['ensemble']}"
+                f"MAFT+ names proposals by its tuned CLIP alone: leave ensemble (alpha, beta) out, got {ensemble}"
             )
         super().__init__(
             backbone=backbone,
