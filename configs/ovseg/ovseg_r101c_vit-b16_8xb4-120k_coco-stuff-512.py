@@ -13,3 +13,4 @@ optim_wrapper = dict(
         norm_decay_mult=0.0,
         custom_keys=dict(backbone=dict(lr_mult=0.1), query_embed=dict(decay_mult=0.0))),
     clip_grad=dict(max_norm=0.01))
+default_hooks = dict(checkpoint=dict(interval=5000, max_keep_ckpts=3))

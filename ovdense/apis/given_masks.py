@@ -157,16 +157,16 @@ def _decode(item, size: tuple[int, int], where: str) -> np.ndarray:
 
     if isinstance(item, Mapping) and "segmentation" in item:
         item = item["segmentation"]
+    if isinstance(item, Mapping) and "size" in item and list(item["size"]) != list(size):
+        raise ValueError(f"{where} is of size {list(item['size'])}, the picture of {list(size)}")
     try:
         if isinstance(item, Mapping):
-            if list(item["size"]) != list(size):
-                raise ValueError(f"{where} is of size {list(item['size'])}, the picture of {list(size)}")
             rle = coco_mask.frPyObjects(item, *size) if isinstance(item["counts"], list) else item
         else:
             rings = [item] if item and not isinstance(item[0], (list, tuple)) else item
             rle = coco_mask.merge(coco_mask.frPyObjects([list(map(float, ring)) for ring in rings], *size))
         return coco_mask.decode(rle).astype(bool)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise ValueError(f"{where}: {KINDS}; got {str(item)[:80]}") from error
 
 

@@ -82,7 +82,7 @@ def test_a_stopped_run_goes_on_and_the_dataset_reads_it(tool, tmp_path):
     tool.main(arguments)
     assert out.read_text().startswith(first) and len(out.read_text()) > len(first)
     dataset = MaskNounDataset(ann_file=str(out), data_prefix=dict(img_path=str(tmp_path)), size=32)
-    assert {pair["noun"] for pair in map(dataset.get_data_info, range(len(dataset)))} <= {"apple", "car"}
+    assert {"apple", "car"} <= {pair["noun"] for pair in map(dataset.get_data_info, range(len(dataset)))}
     item = dataset[0]
     assert item["inputs"].shape == (3, 32, 32) and item["inputs"].dtype == torch.uint8
     outside = item["masks"][0] == 0

@@ -141,6 +141,7 @@ def masks_of_detector(name: str) -> Callable[[dict, np.ndarray], Tensor]:
     """Proposals of an embedded detector, at the size of the picture."""
     from ovdense.apis import Detector
     from ovdense.functional.region_pooling import resize_masks
+    from ovdense.structures import SegmentMasks
 
     detector = Detector.from_pretrained(name)
 
@@ -149,7 +150,7 @@ def masks_of_detector(name: str) -> Callable[[dict, np.ndarray], Tensor]:
         masks, size = encoded.proposals[0].get("masks"), image.shape[:2]
         if masks is None:
             raise ValueError(f"the detector {name} proposes boxes without masks: give --masks")
-        if hasattr(masks, "resize"):
+        if isinstance(masks, SegmentMasks):
             return masks.resize(size)
         height, width = encoded.metainfos[0]["img_shape"][:2]
         return resize_masks(masks[:, :height, :width], size)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ovdense.functional.fusion import geometric_mean
 from ovdense.registry import MODELS
-from ovdense.structures import ClassEmbeddings, DenseFeatures
+from ovdense.structures import ClassEmbeddings, DenseFeatures, SegmentMasks
 
 
 @MODELS.register_module()
@@ -48,7 +48,8 @@ class MaskCropHead(BaseModule):
             )
         height, width = image.shape[1:]
         masks = proposals.masks
-        masks = masks.resize((height, width)) if hasattr(masks, "resize") else masks[:, :height, :width].bool()
+        is_nested = isinstance(masks, SegmentMasks)
+        masks = masks.resize((height, width)) if is_nested else masks[:, :height, :width].bool()
         mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (backbone.image_mean, backbone.image_std))
         found, valid = self.classifier(((image * std + mean) * 255).clamp(0, 255), masks.to(image.device))
         scores = image.new_zeros((len(valid), embeddings.num_classes))

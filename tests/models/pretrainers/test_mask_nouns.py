@@ -41,7 +41,7 @@ def test_only_prompts_learn_where_that_is_asked():
     losses["loss_pairs"].backward()
     assert model.backbone.mask_embedding.grad.abs().sum() > 0 and not model.backbone.training
     with pytest.raises(ValueError, match="mask_prompt_depth"):
-        build("ovseg-prompts_scenes_1xb64-100_mask-nouns-48", backbone=dict(type="CLIPBackbone", model="scenes"))
+        build("ovseg-prompts_scenes_1xb64-100_mask-nouns-48", backbone=dict(mask_prompt_depth=0))
 
 
 def test_equal_nouns_are_no_contradiction():
