@@ -19,5 +19,14 @@ from ovdense.models.mask_heads.clip_regions import CLIPMaskPooling
 from ovdense.models.mask_heads.ensembles import SeenUnseenEnsemble
 from ovdense.models.mask_heads.fcclip_head import FCCLIPHead
 from ovdense.models.mask_heads.feature_pyramid import SimpleFeaturePyramid
+from ovdense.models.mask_heads.mask_adapter import MaskAdapter, MaskAdapterPooling
 
-__all__ = ["CLIPMaskPooling", "FCCLIPHead", "SeenUnseenEnsemble", "SimpleFeaturePyramid", "TextClassifierMixin"]
+__all__ = [
+    "CLIPMaskPooling",
+    "FCCLIPHead",
+    "MaskAdapter",
+    "MaskAdapterPooling",
+    "SeenUnseenEnsemble",
+    "SimpleFeaturePyramid",
+    "TextClassifierMixin",
+]

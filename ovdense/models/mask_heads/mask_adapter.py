@@ -105,3 +105,49 @@ def pool_by_maps(features: Tensor, maps: Tensor) -> Tensor:
     if maps.shape[-2:] != features.shape[-2:]:
         maps = F.interpolate(maps, size=features.shape[-2:], mode="bilinear", align_corners=False)
     return activation_weights(maps) @ features.flatten(2).transpose(1, 2).float()
+
+
+@MODELS.register_module()
+class MaskAdapterPooling(CLIPMaskPooling):
+    """The out-of-vocabulary branch with Mask-Adapter's maps: each map pools, the CLIP head embeds, their mean counts.
+
+    Needs a backbone with a ``dense`` map in the text space; a ConvNeXt's last map is pooled before its head, any other
+    backbone's ``dense`` map as it is.
+
+    Args:
+        threshold: probability above which a pixel belongs to a proposal.
+        adapter: arguments of ``MaskAdapter`` besides ``clip_dim``.
+        clip_dim: channels of ``dense``.
+        **kwargs: those of ``CLIPMaskPooling``.
+    """
+
+    def __init__(self, *, clip_dim: int, threshold: float = 0.45, adapter: dict | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold is a probability between 0 and 1, got {threshold}")
+        self.threshold = threshold
+        self.adapter = MaskAdapter(clip_dim=clip_dim, **(adapter or {}))
+
+    def forward(
+        self, features: DenseFeatures, mask_logits: Tensor, backbone: DenseBackbone, images: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Embeddings (B,Q,C) of mask logits (B,Q,H,W), and which proposals could be looked at, (B,Q) bool or None."""
+        masks = (mask_logits.detach().sigmoid() > self.threshold).to(features.dense.dtype)
+        usable = has_pixels(mask_logits, features.grid) if self.valid_only is True else None
+        return self.embed(features, masks, backbone), usable
+
+    def embed(self, features: DenseFeatures, masks: Tensor, backbone: DenseBackbone) -> Tensor:
+        """Embeddings (B,Q,C) of binary masks (B,Q,H,W), with gradients for the adapter."""
+        maps = self.adapter(features.dense, masks)
+        if not hasattr(backbone, "embed_pooled"):
+            return pool_by_maps(features.dense, maps).unflatten(1, (-1, self.adapter.num_maps)).mean(dim=2)
+        source = features.extras.get("final", features.maps[-1])
+        pooled = pool_by_maps(source, maps).to(source.dtype)
+        return backbone.embed_pooled(pooled).unflatten(1, (-1, self.adapter.num_maps)).mean(dim=2)
+
+
+def consistency_loss(first: Tensor, second: Tensor) -> Tensor:
+    """1 - cosine of the embeddings (N,C) of matched proposals and of their ground-truth masks, averaged."""
+    if not len(first):
+        return first.sum()
+    return (1 - F.cosine_similarity(first, second, dim=-1)).mean()
