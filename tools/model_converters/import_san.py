@@ -1,7 +1,7 @@
 """Official SAN checkpoint to ours: python tools/model_converters/import_san.py CONFIG SOURCE TARGET
 
-CONFIG is one of configs/san. TARGET holds the model; the text tower is the stock one of the CLIP. A line for every key goes to
-TARGET.report.txt; anything that does not fit ends the conversion.
+CONFIG is one of configs/san. TARGET holds the model; the text tower, which SAN leaves as it was, is the stock CLIP's. A
+line for every key goes to TARGET.report.txt; anything that does not fit ends the conversion.
 """
 
 from __future__ import annotations
