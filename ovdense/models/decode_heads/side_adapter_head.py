@@ -55,9 +55,7 @@ class SideAdapterHead(SideAdapterCLIPHead):
             if loss.loss_name == "loss_cls_ce":
                 loss.class_weight = [1.0] * self.num_classes + [self.void_weight]
 
-    def forward(
-        self, inputs: Sequence, deep_supervision_idxs: Sequence[int] = ()
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, inputs: Sequence, deep_supervision_idxs: Sequence[int] = ()) -> tuple[list[Tensor], list[Tensor]]:
         """Mask logits (B,Q,h,w) and class logits (B,Q,K+1) of every supervised layer, the last layer last.
 
         ``inputs``: images, CLIP features and classifier rows (S+1,C), void last.
