@@ -160,7 +160,31 @@ class Layout:
     fill_visual: bool = True
 
 
-LAYOUTS = {"fc-clip": Layout(FCCLIP_RULES), "maft-plus": Layout(MAFT_PLUS_RULES, fill_visual=False)}
+ADAPTER = "region_classifier.adapter."
+MASK_ADAPTER_MODULE_RULES = (
+    Rule(r"mask_adapter\.mask_downscaling\.(\d)\.(\w+)", ADAPTER + r"mask_embed.\1.\2"),
+    Rule(r"mask_adapter\.fuse\.(\w+)", ADAPTER + r"fuse.\1"),
+    *(
+        Rule(rf"mask_adapter\.cnext{i + 1}\.{official}", ADAPTER + f"blocks.{i}.{ours}")
+        for i in range(3)
+        for official, ours in (
+            (r"gamma", r"gamma"),
+            (r"dwconv\.(\w+)", r"depthwise.\1"),
+            (r"norm\.(\w+)", r"norm.\1"),
+            (r"pwconv1\.(\w+)", r"mlp.0.\1"),
+            (r"pwconv2\.(\w+)", r"mlp.2.\1"),
+        )
+    ),
+    Rule(r"mask_adapter\.norm\.(\w+)", ADAPTER + r"norm.\1"),
+    Rule(r"mask_adapter\.final\.(\w+)", ADAPTER + r"maps.\1"),
+)
+MASK_ADAPTER_RULES = (*MASK_ADAPTER_MODULE_RULES, *FCCLIP_RULES)
+
+LAYOUTS = {
+    "fc-clip": Layout(FCCLIP_RULES),
+    "maft-plus": Layout(MAFT_PLUS_RULES, fill_visual=False),
+    "mask-adapter": Layout(MASK_ADAPTER_RULES),
+}
 
 
 def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> tuple[dict[str, Tensor], list[ReportLine]]:

@@ -8,6 +8,7 @@ from ovdense.models.decode_heads.lposs_head import LPOSSHead
 from ovdense.models.decode_heads.maskclip_head import MaskCLIPHead
 from ovdense.models.decode_heads.pixel_text_head import PixelTextHead
 from ovdense.models.decode_heads.resclip_head import ResCLIPHead
+from ovdense.models.decode_heads.side_adapter_head import SideAdapterHead
 from ovdense.models.decode_heads.talk2dino_head import Talk2DINOHead
 from ovdense.models.decode_heads.thing_stuff_head import ThingStuffHead
 
@@ -20,6 +21,7 @@ __all__ = [
     "MaskCLIPHead",
     "PixelTextHead",
     "ResCLIPHead",
+    "SideAdapterHead",
     "Talk2DINOHead",
     "ThingStuffHead",
 ]

@@ -5,6 +5,7 @@ from ovdense.models.segmentors.cat_segmentor import CATSegmentor
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
+from ovdense.models.segmentors.san_segmentor import SANSegmentor
 from ovdense.models.segmentors.test_settings import TestSettings
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "FelzenszwalbRegions",
     "OpenVocabSegmentor",
     "ProposedRegions",
+    "SANSegmentor",
     "TestSettings",
 ]

@@ -109,9 +109,7 @@ class CATSegmentor(OpenVocabSegmentor):
         pictures, metas = zip(*(_without_padding(image, meta) for image, meta in zip(images, metainfos)))
         size, slide = self.canvas or tuple(images.shape[-2:]), self.test_cfg.mode == "slide"
         if self.canvas is None and any(picture.shape[1:] != pictures[0].shape[1:] for picture in pictures):
-            raise ValueError(
-                "pictures of one batch have different sizes: set canvas=(height, width), or test one by one"
-            )
+            raise ValueError("pictures of one batch have different sizes: set canvas=(height, width) or test singly")
         if self.canvas is None:
             size = tuple(pictures[0].shape[-2:])
         crop = tuple(min(side, limit) for side, limit in zip(size, self.test_cfg.crop_size)) if slide else size

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime_seg.py',
 ]
 model = dict(vocabulary='scenes-48', data_preprocessor=dict(size=(96, 96)))
-train_dataloader = dict(batch_size=8)
+train_dataloader = dict(batch_size=4)
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)
 val_cfg = dict(type='ValLoop')
 optim_wrapper = dict(

@@ -1,0 +1,8 @@
+# CAT-Seg's recipe on COCO-Stuff: 80,000 steps of 4 pictures.
+_base_ = [
+    './_base_/cat-seg_vit-b16.py',
+    '../_base_/datasets/coco-stuff_640.py',
+    '../_base_/datasets/coco-stuff_train_384.py',
+    '../_base_/schedules/cat_seg_80k.py',
+]
+model = dict(vocabulary='coco-stuff-171', data_preprocessor=dict(size=(384, 384)))
