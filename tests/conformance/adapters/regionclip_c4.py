@@ -7,11 +7,11 @@ import re
 from functools import cached_property
 
 import torch
-from adapters.base import Adapter
 from comparison import SCALED_LOGIT_ATOL
 from mmengine.structures import InstanceData
 from safetensors.torch import load_file
 
+from adapters.base import Adapter
 from ovdense.functional.region_classification import region_cross_entropy
 from ovdense.models.detectors import OpenVocabTwoStageDetector
 from ovdense.models.regionclip_checkpoint import convert_regionclip

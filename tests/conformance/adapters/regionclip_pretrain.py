@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import torch
-from adapters.base import Adapter
 
+from adapters.base import Adapter
 from ovdense.functional.region_pretraining import (
     concept_contrast,
     image_text_contrast,
