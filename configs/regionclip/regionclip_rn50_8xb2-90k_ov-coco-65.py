@@ -7,3 +7,5 @@ _base_ = [
 ]
 model = dict(vocabulary='coco-65', roi_head=dict(bbox_head=dict(classifier=dict(trained_group='base'))))
 train_dataloader = dict(batch_size=2, sampler=dict(type='InfiniteSampler', shuffle=True))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))
+log_processor = dict(by_epoch=False)

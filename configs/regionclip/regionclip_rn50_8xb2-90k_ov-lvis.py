@@ -18,3 +18,5 @@ model = dict(
             max_per_img=300,
             objectness='sigmoid')))
 train_dataloader = dict(batch_size=2, sampler=dict(type='InfiniteSampler', shuffle=True))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))
+log_processor = dict(by_epoch=False)

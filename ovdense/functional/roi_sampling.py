@@ -1,6 +1,7 @@
 """RoIAlign as two matrix products, which serve several bin sizes of the same samples.
 
-A bilinear sample is separable: the mean over a bin's samples is a weighted sum over rows of one over columns. So bins that are averaged afterwards (a pooled shortcut) are sampled once, at their final size.
+A bilinear sample is separable: the mean over a bin's samples is a weighted sum over rows of one over columns.
+So bins that are averaged afterwards (a pooled shortcut) are sampled once, at their final size.
 
 Shapes: H x W map, C channels, R boxes, P x Q bins.
 """
