@@ -48,13 +48,15 @@ def test_the_inferencer_shows_the_boxes_of_the_test_tool(tmp_path):
     runner = Runner.from_cfg(config)
     runner.model.eval().init_weights()
     path = tmp_path / "weights.pth"
-    torch.save(dict(state_dict=runner.model.state_dict(), meta={}), path)
+    meta = dict(dataset_meta=runner.model.dataset_meta)
+    torch.save(dict(state_dict=runner.model.state_dict(), meta=meta), path)
     batch = next(iter(runner.test_dataloader))
     with torch.no_grad():
         expected = runner.model.test_step(batch)[0].pred_instances
     image = batch["inputs"][0].permute(1, 2, 0).numpy()
+    config.test_dataloader.dataset.type = "ovdense.ScenesDetDataset"  # the inferencer starts in the scope mmdet
     config.test_dataloader.dataset.pipeline = [
-        dict(type="mmdet.LoadImageFromFile"),
+        dict(type="LoadImageFromFile"),
         dict(type="mmdet.PackDetInputs", meta_keys=("img_path", "ori_shape", "img_shape")),
     ]
     inferencer = DetInferencer(config, str(path), device="cpu", show_progress=False)

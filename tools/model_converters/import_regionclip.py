@@ -18,7 +18,7 @@ import ovdense  # noqa: F401  (first: it repairs missing binaries)
 from ovdense.apis.checkpoints import CheckpointError, read_checkpoint
 from ovdense.models.backbones.checkpoint import read_state_dict
 from ovdense.models.regionclip_checkpoint import RegionCLIPWeights, convert_regionclip
-from ovdense.models.text_encoders import load_class_embeddings, save_class_embeddings
+from ovdense.models.text_encoders.embedding_files import load_class_embeddings, save_class_embeddings
 from ovdense.models.vocabulary_files import load_vocabulary
 
 EXTRACTOR = "roi_extractor."
