@@ -28,7 +28,7 @@ def single_query_pool(tokens: Tensor, pool: nn.Module) -> Tensor:
     attention = torch.bmm(direction, tokens.transpose(1, 2)).softmax(2)
     mixed = torch.bmm(attention, tokens).transpose(0, 1)  # (H,R,D)
     values = torch.bmm(mixed, pool.v_proj.weight.view(heads, per_head, width).transpose(1, 2))
-    values = values.transpose(0, 1).reshape(regions, -1) + pool.v_proj.bias
+    values = values.transpose(0, 1).flatten(1) + pool.v_proj.bias
     return pool.c_proj(values)
 
 

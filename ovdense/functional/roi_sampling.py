@@ -1,6 +1,6 @@
 """RoIAlign as two matrix products, which serve several bin sizes of the same samples.
 
-A bilinear sample is separable: the mean over a bin's samples is a weighted sum over rows of a weighted sum over columns.
+A bilinear sample is separable: the mean over a bin's samples is a weighted sum over rows of one over columns.
 So bins that are averaged afterwards (a pooled shortcut) are sampled once, at their final size.
 
 Shapes: H x W map, C channels, R boxes, P x Q bins.
@@ -23,6 +23,7 @@ def separable_roi_align(rows: Tensor, boxes: Tensor, bins: tuple[int, int], scal
         merge: means of merge x merge bins: the result of RoIAlign and average pooling, (R,P/merge,Q/merge,C).
     """
     height, width, channels = rows.shape
+    boxes = boxes.to(rows)
     down, top, bottom = _axis(boxes[:, 1], boxes[:, 3], bins[0], scale, height, merge)
     across, left, right = _axis(boxes[:, 0], boxes[:, 2], bins[1], scale, width, merge)
     out = rows.new_empty(len(boxes), bins[0] // merge, bins[1] // merge, channels)
@@ -42,7 +43,7 @@ def _axis(
     start: Tensor, end: Tensor, bins: int, scale: float, length: int, merge: int
 ) -> tuple[Tensor, list[int], list[int]]:
     """Weights (R, bins / merge, length) of the cells along one axis, and the first and last cell that count."""
-    start, end = start.float() * scale - 0.5, end.float() * scale - 0.5
+    start, end = start * scale - 0.5, end * scale - 0.5
     size = (end - start) / bins
     samples = size.ceil()  # 0 for an empty box, whose bins are zero
     most = max(int(samples.max()), 1) if len(samples) else 1
@@ -58,7 +59,7 @@ def _axis(
     high_weight = (clamped - low) * value
     low = low.long()
     weights = start.new_zeros(len(start), bins // merge, length)
-    group = (len(start), bins // merge, -1)
+    group = (len(start), bins // merge, merge * most)
     weights.scatter_add_(2, low.reshape(group), (value - high_weight).reshape(group))
     weights.scatter_add_(2, (low + 1).clamp(max=length - 1).reshape(group), high_weight.reshape(group))
     touched = (weights != 0).any(1)

@@ -96,7 +96,7 @@ def convert_regionclip(tensors: Mapping[str, Tensor]) -> RegionCLIPWeights:
             unknown.append(name)
     if unknown:
         raise ValueError(
-            f"{len(unknown)} names are not those of a RegionCLIP detector with a CLIP ResNet (C4): {sorted(unknown)[:10]}"
+            f"{len(unknown)} names are not those of a RegionCLIP detector on a CLIP ResNet: {sorted(unknown)[:10]}"
         )
     if not any(name.startswith("backbone.visual.layer1.") for name in found.state):
         raise ValueError(f"no CLIP ResNet (backbone.layer1.*) in the file, got {sorted(tensors)[:10]}")

@@ -3,9 +3,11 @@
 from ovdense.models.pretrainers.mask_nouns import MaskNounContrast
 from ovdense.models.pretrainers.name_contrast import NameContrastPretrainer
 from ovdense.models.pretrainers.paste_contrast import PasteContrastPretrainer
+from ovdense.models.pretrainers.region_text import RegionTextPretrainer
 
 __all__ = [
     "MaskNounContrast",
     "NameContrastPretrainer",
     "PasteContrastPretrainer",
+    "RegionTextPretrainer",
 ]

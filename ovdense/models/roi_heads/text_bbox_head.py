@@ -82,7 +82,7 @@ class TextBoxMixin:
             boxes = self.bbox_coder.decode(boxes, deltas, max_shape=meta["img_shape"])
         boxes = clip_boxes(boxes, tuple(meta["img_shape"])[:2])
         if rescale and len(boxes):
-            boxes = scale_boxes(boxes, [1 / factor for factor in meta["scale_factor"]])
+            boxes = scale_boxes(boxes, [1 / factor for factor in meta.get("scale_factor", (1.0, 1.0))])
         region, label = above.nonzero(as_tuple=True)
         values = scores[region, label]
         if (limit := cfg.get("nms_pre")) and len(values) > limit:
