@@ -1,4 +1,4 @@
-"""BARON: pseudo words, neighbours of proposals, the weighted loss, the ensemble, and the distillation with its queues."""
+"""BARON: pseudo words, neighbours of proposals, the weighted loss, the ensemble, and distillation with its queues."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class BaronAdapter(Adapter):
         if part not in self._built:
             weights = self.weights(part)
             box = MODELS.build(ConfigDict(_scope_="mmdet", **self.box_config(part, weights)))
-            load_strictly(box, baron_bbox_head(weights) | encoder_of(box), f"the official head {part}")
+            load_strictly(box, baron_bbox_head(weights), f"the official head {part}")
             self._built[part] = self.place(box, weights)
         return self._built[part]
 
@@ -179,7 +179,7 @@ class BaronAdapter(Adapter):
                 second=dict(activation=part.removeprefix("ens_")),
             )
             head = MODELS.build(ConfigDict(_scope_="mmdet", **config)).eval()
-            load_strictly(head.bbox_head, baron_bbox_head(weights) | encoder_of(head.bbox_head), "the ensemble")
+            load_strictly(head.bbox_head, baron_bbox_head(weights), "the ensemble")
             self.place(head.bbox_head, weights)
             self._built[part] = head
         return self._built[part]
@@ -248,12 +248,6 @@ class BaronAdapter(Adapter):
             sum(losses.values()).backward()
             results.append(dict(losses, gradient=words.grad))
         return results
-
-
-def encoder_of(box):
-    """The text tower's own weights of a head, which no checkpoint holds."""
-    names = [name for name, _ in box.named_modules() if name.endswith("encoder")]
-    return {f"{name}.{key}": value for name in names for key, value in box.get_submodule(name).state_dict().items()}
 
 
 def clip_config_of(tensors, stated):
