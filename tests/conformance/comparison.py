@@ -34,7 +34,7 @@ def check(actual: Tensor | Labels, expected: Tensor, atol: float = FEATURE_ATOL,
     if isinstance(actual, Labels):
         return check_labels(actual, expected)
     assert actual.shape == expected.shape, f"shape {tuple(actual.shape)} instead of {tuple(expected.shape)}"
-    torch.testing.assert_close(actual.double(), expected.double(), atol=atol, rtol=2e-5 + rounding)
+    torch.testing.assert_close(actual.double(), expected.double(), atol=atol, rtol=2e-5 + rounding, equal_nan=True)
     return f"max difference {(actual.double() - expected.double()).abs().max():.1e}"
 
 

@@ -4,6 +4,8 @@ from ovdense.models.backbones.base import DenseBackbone
 from ovdense.models.backbones.clip_backbone import CLIPBackbone
 from ovdense.models.backbones.clip_convnext import CLIPConvNeXt
 from ovdense.models.backbones.clip_resnet import CLIPResNet
+from ovdense.models.backbones.clip_resnet_c4 import CLIPResNetC4
+from ovdense.models.backbones.clip_resnet_tail import CLIPResNetTail
 from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.companion import CompanionBackbone
@@ -21,6 +23,8 @@ __all__ = [
     "CLIPBackbone",
     "CLIPConvNeXt",
     "CLIPResNet",
+    "CLIPResNetC4",
+    "CLIPResNetTail",
     "CLIPTimm",
     "CLIPViT",
     "CompanionBackbone",

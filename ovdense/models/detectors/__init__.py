@@ -1,6 +1,7 @@
 """Detectors and the proposal generators that they take."""
 
 from ovdense.models.detectors.frozen_vlm import FrozenVLMDetector
+from ovdense.models.detectors.offline_rpn import OfflineRPN
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_panoptic import OpenVocabPanopticDetector
 from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator, RPNProposals
@@ -13,6 +14,7 @@ __all__ = [
     "EncodedRegions",
     "FrozenVLMDetector",
     "GivenProposals",
+    "OfflineRPN",
     "OpenVocabDetector",
     "OpenVocabPanopticDetector",
     "OpenVocabTwoStageDetector",

@@ -131,7 +131,7 @@ class OpenVocabTwoStageDetector(OpenVocabularyMixin, TwoStageDetector):
         return any(getattr(module, "background", None) == "word" for module in self.roi_head.modules())
 
     def encode_images(self, batch_inputs: Tensor) -> tuple[DenseFeatures | None, tuple[Tensor, ...]]:
-        """Features of normalised images (B,3,H,W), and the maps for RPN and RoI head: stage maps, else the dense map."""
+        """Features of normalised images (B,3,H,W), the maps for RPN and RoI head: stage maps, else the dense one."""
         features = self.backbone(batch_inputs)
         dense = isinstance(features, DenseFeatures)
         maps = (tuple(features.maps) or (features.dense,)) if dense else tuple(features)

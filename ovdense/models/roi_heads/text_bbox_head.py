@@ -81,8 +81,8 @@ class TextBoxMixin:
             deltas = self.fc_reg(for_box[alive])
             boxes = self.bbox_coder.decode(boxes, deltas, max_shape=meta["img_shape"])
         boxes = clip_boxes(boxes, tuple(meta["img_shape"])[:2])
-        if rescale and len(boxes) and "scale_factor" in meta:  # pictures that no transform resized have none
-            boxes = scale_boxes(boxes, [1 / factor for factor in meta["scale_factor"]])
+        if rescale and len(boxes):
+            boxes = scale_boxes(boxes, [1 / factor for factor in meta.get("scale_factor", (1.0, 1.0))])
         region, label = above.nonzero(as_tuple=True)
         values = scores[region, label]
         if (limit := cfg.get("nms_pre")) and len(values) > limit:
