@@ -3,7 +3,6 @@ _base_ = [
     '../_base_/models/clipself.py',
     '../_base_/backbones/vit-l14_eva02.py',
     '../_base_/datasets/region_folder_train.py',
-    '../_base_/default_runtime_seg.py',
     '../_base_/schedules/clipself_6e.py',
 ]
 model = dict(backbone=_base_.clip)

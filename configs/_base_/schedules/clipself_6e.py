@@ -1,5 +1,6 @@
 # CLIPSelf's training: 6 epochs of AdamW at 1e-5, warm-up of 1,000 steps, cosine to zero; 8 GPUs with 2 pictures each.
 # The queries and keys of the last block are not on the way of the value path, hence find_unused_parameters.
+_base_ = ['../default_runtime_seg.py']
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6)
 val_cfg = None
 test_cfg = None

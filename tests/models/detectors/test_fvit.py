@@ -78,7 +78,7 @@ def test_the_vocabulary_changes_on_a_built_detector(trained):
 
 def test_masks_by_a_class_agnostic_head():
     config = Config.fromfile(TINY)
-    mask = Config.fromfile("configs/_base_/models/mask_head.py").model.roi_head
+    mask = Config.fromfile("configs/_base_/models/fvit_mask.py").model.roi_head
     config.merge_from_dict({"model.roi_head": mask})
     channels = {"out_channels": 48, "featmap_strides": [2, 4, 8, 16]}
     config.merge_from_dict({"model.roi_head.mask_roi_extractor": channels})

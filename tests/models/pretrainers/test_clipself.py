@@ -111,6 +111,7 @@ def test_the_twin_learns_and_its_average_loads(tmp_path):
     averaged = MODELS.build(
         dict(type="CLIPBackbone", model="scenes_cls", pretrained=str(tmp_path / "clipself.safetensors"))
     )
+    assert averaged.space == MODELS.build(dict(type="CLIPBackbone", model="scenes_cls")).space  # same text encoder
     name = "visual.transformer.resblocks.0.attn.out_proj.weight"
     student, teacher = (getattr(runner.model, side).state_dict()[name] for side in ("student", "teacher"))
     torch.testing.assert_close(averaged.state_dict()[name], 0.7 * student + 0.3 * teacher)

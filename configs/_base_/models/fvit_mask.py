@@ -1,4 +1,5 @@
-# The class-agnostic mask head that makes a Mask R-CNN of a two-stage detector.
+# F-ViT as a Mask R-CNN with class-agnostic masks.
+_base_ = ['./fvit.py']
 model = dict(
     roi_head=dict(
         mask_roi_extractor=dict(

@@ -1,0 +1,29 @@
+# F-VLM (arXiv 2209.15639), OV-LVIS as a Mask R-CNN. CLIP's vote is its attention pool on the last stage.
+_base_ = [
+    '../_base_/models/fvit_mask.py',
+    '../_base_/backbones/rn50_openai.py',
+    '../_base_/datasets/ov_lvis_lsj-1024.py',
+    '../_base_/default_runtime_det.py',
+    '../_base_/schedules/fvit_48e.py',
+]
+model = dict(
+    vocabulary='lvis-1203',
+    data_preprocessor=dict(mean=None, std=None),
+    backbone=dict(_delete_=True, type='CLIPBackbone', **_base_.clip),
+    text_encoder=_base_.clip,
+    neck=dict(
+        _delete_=True,
+        type='FPN',
+        in_channels=[256, 512, 1024, 2048],
+        out_channels=256,
+        num_outs=5,
+        norm_cfg=_base_.norm_cfg),
+    roi_head=dict(
+        vlm=dict(region='attention_pool', logit_scale=100.0, base_weight=0.35, novel_weight=0.65),
+        bbox_head=dict(
+            num_cls_fcs=0,
+            num_reg_fcs=0,
+            num_shared_fcs=1,
+            fc_out_channels=1024,
+            classifier=dict(embed_dim=1024, projection=True))),
+    test_cfg=dict(rcnn=dict(score_thr=0.0001, nms=dict(iou_threshold=0.5), max_per_img=300)))
