@@ -6,6 +6,7 @@ from ovdense.apis.configs import ConfigError, config_root, find_config, load_con
 from ovdense.apis.detector import Detector
 from ovdense.apis.files import OutputError
 from ovdense.apis.inference import inference_model, init_model
+from ovdense.apis.regions import RegionNamer, RegionNames, classify_regions, extract_region_features
 from ovdense.apis.results import DetectionResult, FailedImage, SegmentationResult, coco_document
 from ovdense.apis.segmenter import Segmenter
 from ovdense.datasets.transforms import ImageError, read_image
@@ -20,11 +21,15 @@ __all__ = [
     "FailedImage",
     "ImageError",
     "OutputError",
+    "RegionNamer",
+    "RegionNames",
     "SegmentationResult",
     "Segmenter",
     "Vocabulary",
+    "classify_regions",
     "coco_document",
     "config_root",
+    "extract_region_features",
     "find_config",
     "inference_model",
     "init_model",

@@ -82,7 +82,7 @@ class RegionNamer:
         self.backbone = detector.model.backbone
         if prompt == "falip" and not hasattr(self.backbone, "biased_embeddings"):
             raise ValueError(
-                f"prompt 'falip' needs a ViT with a class token, got {self.backbone.name}: take crop, red-circle or blur"
+                f"prompt 'falip' needs a ViT with a class token, not {self.backbone.name}: take crop or red-circle"
             )
         if prompt != "roi" and hasattr(self.backbone, "with_global"):
             self.backbone.with_global = True

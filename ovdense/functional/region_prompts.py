@@ -78,9 +78,9 @@ def foveal_bias(
     sigma: float = 100.0,
     official_quirks: bool = False,
 ) -> Tensor:
-    """What FALIP adds to the attention logits of the class token, (R,4) -> (R,h,w): a dome over the box's cells.
+    """FALIP's bias of the class token's attention logits, (R,4) -> (R,h,w): a dome over the box's cells.
 
-    FALIP (arXiv 2407.05578): a Gaussian of ``sigma`` cells about the middle of the box, stretched to 0..``strength``; so
+    """FALIP's bias of the class token's logits, (R,4) -> (R,h,w): a dome over the cells of each box.
     wide a Gaussian is a flat dome. Boxes are rounded outward to cells, and a box without area gets the cell it lies in.
 
     Args:
@@ -100,7 +100,7 @@ def foveal_bias(
 
 
 def foveal_dome(size: tuple[int, int], strength: float = 0.2, sigma: float = 100.0) -> Tensor:
-    """Gaussian of ``sigma`` cells about the middle, stretched to 0..``strength``, (h,w); flat where all cells are equal."""
+    """Gaussian of ``sigma`` cells about the middle, stretched to 0..``strength``, (h,w); flat on one cell."""
     y, x = (torch.arange(length, dtype=torch.float64) - (length - 1) / 2 for length in size)
     dome = torch.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * sigma**2))
     dome = dome - dome.min()
