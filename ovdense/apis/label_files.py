@@ -102,7 +102,7 @@ def write_label_studio(results: Sequence[DetectionResult], path: str | Path, url
     classes = results[0].classes if results else ()
     colors = results[0].palette if results else ()
     labels = "".join(
-        f'    <Label value={quoteattr(name)} background="#{"%02x%02x%02x" % tuple(color)}"/>\n'
+        f'    <Label value={quoteattr(name)} background="#{bytes(color).hex()}"/>\n'
         for name, color in zip(classes, colors)
     )
     config = (

@@ -78,9 +78,9 @@ def foveal_bias(
     sigma: float = 100.0,
     official_quirks: bool = False,
 ) -> Tensor:
-    """FALIP's bias of the class token's attention logits, (R,4) -> (R,h,w): a dome over the box's cells.
-
     """FALIP's bias of the class token's logits, (R,4) -> (R,h,w): a dome over the cells of each box.
+
+    FALIP (arXiv 2407.05578): a Gaussian of ``sigma`` cells about the middle of the box, stretched to 0..``strength``; so
     wide a Gaussian is a flat dome. Boxes are rounded outward to cells, and a box without area gets the cell it lies in.
 
     Args:
