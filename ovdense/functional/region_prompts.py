@@ -80,8 +80,8 @@ def foveal_bias(
 ) -> Tensor:
     """FALIP's bias of the class token's logits, (R,4) -> (R,h,w): a dome over the cells of each box.
 
-    FALIP (arXiv 2407.05578): a Gaussian of ``sigma`` cells about the middle of the box, stretched to 0..``strength``; so
-    wide a Gaussian is a flat dome. Boxes are rounded outward to cells, and a box without area gets the cell it lies in.
+    FALIP (arXiv 2407.05578): a Gaussian of ``sigma`` cells about the middle of the box, stretched to 0..``strength``,
+    so wide that it is a flat dome. Boxes are rounded outward to cells; a box without area gets the cell it lies in.
 
     Args:
         size: (H, W) pixels that the grid covers.
