@@ -1,7 +1,7 @@
 """Detections to YOLO, Label Studio and COCO, and back to the same boxes."""
 
 import json
-import xml.etree.ElementTree as tree
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_label_studio_round_trip(tmp_path):
     task = json.loads(files[0].read_text())[0]
     value = task["predictions"][0]["result"][0]["value"]
     assert (value["x"], value["y"], value["width"], value["height"]) == pytest.approx((5, 20, 50, 50))
-    labels = tree.fromstring(files[1].read_text()).find("RectangleLabels")
+    labels = ElementTree.fromstring(files[1].read_text()).find("RectangleLabels")
     assert [one.get("value") for one in labels] == list(CLASSES) and labels[1].get("background") == "#0080ff"
     again = write_label_studio([result(), EMPTY], tmp_path / "again.json", ["/a.jpg", "/b.jpg"])
     assert again[0].read_text() == files[0].read_text()

@@ -79,7 +79,7 @@ def test_tracking_without_its_package_says_what_to_do(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match="pip install supervision.*--no-track"):
+    with pytest.raises(ImportError, match=r"pip install supervision.*--no-track"):
         make_tracker()
 
 
