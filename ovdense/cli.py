@@ -1,4 +1,4 @@
-"""The command ``ovdense``: demo, segment, detect, panoptic, bench, doctor.
+"""The command ``ovdense``: demo, segment, detect, panoptic, name-regions, doctor, bench.
 
 Exit codes: 0 all done; 1 some pictures failed; 2 nothing could be done (bad arguments, missing weights, unwritable
 folder). Heavy libraries are imported within the commands, so that ``--help`` answers at once.
@@ -20,8 +20,10 @@ examples:
   ovdense demo
   ovdense segment photo.jpg --classes "cat, dog, grass"
   ovdense segment photos/ --classes names.txt --out results
-  ovdense detect photo.jpg --classes coco-80 --score-thr 0.3
+  ovdense detect photo.jpg --classes coco-80 --score-thr 0.3 --formats yolo label-studio
+  ovdense detect clip.mp4 --classes "person, dog"
   ovdense panoptic photo.jpg --things "person, dog" --stuff "grass, sky"
+  ovdense name-regions photo.jpg --boxes 10,20,200,240 --classes lvis-1203
   ovdense segment photo.jpg --classes "cat, dog" --model ViT-B-16 --pretrained openai --method sclip
 """
 
@@ -58,6 +60,22 @@ def build_parser() -> argparse.ArgumentParser:
     _add_common(panoptic, "outputs/panoptic")
     panoptic.add_argument("--things", help='countable names ("person, dog"), as --classes takes them, instead of it')
     panoptic.add_argument("--stuff", help='uncountable names ("grass, sky"); goes with --things')
+    detect.add_argument(
+        "--formats", nargs="+", default=[], metavar="FORMAT", help="coco (always written), yolo, label-studio"
+    )
+    detect.add_argument("--no-track", action="store_true", help="videos: boxes frame by frame, without track numbers")
+    detect.add_argument("--every", type=_positive, default=1, metavar="N", help="videos: one frame in N")
+    regions = commands.add_parser("name-regions", help="names for boxes that you give")
+    regions.add_argument("image", metavar="IMAGE", help="image file")
+    regions.add_argument("--boxes", nargs="+", required=True, metavar="X0,Y0,X1,Y1", help="boxes in pixels")
+    regions.add_argument("--classes", required=True, help="as of detect; thousands are fine (lvis-1203)")
+    regions.add_argument("--prompt", default="roi", help="roi, crop, red-circle, blur or falip (default: %(default)s)")
+    regions.add_argument("--negatives", help="names whose mean similarity is taken off")
+    regions.add_argument("--model", default="lite", help="as of detect")
+    regions.add_argument("--pretrained", help="as of detect")
+    regions.add_argument("--top", type=_positive, default=3, help="names a box (default: %(default)s)")
+    regions.add_argument("--device", help="cpu, cuda:0, ... (default: the GPU if there is one)")
+    regions.add_argument("--json", metavar="FILE", help="write boxes and names to a json file")
     doctor = commands.add_parser("doctor", help="what is native, emulated or missing on this machine, and what to do")
     bench = commands.add_parser("bench", help="the shipped models on the fixed scenes, beside chance")
     bench.add_argument(
@@ -65,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
     bench.add_argument("--json", metavar="FILE", help="write figures, chance levels and versions to a json file")
-    for command in (demo, segment, detect, panoptic, doctor, bench):
+    for command in (demo, segment, detect, panoptic, regions, doctor, bench):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser
 
@@ -99,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with _calm(args.debug):
             commands = {"demo": _demo, "segment": _segment, "detect": _detect, "panoptic": _panoptic}
-            commands |= {"doctor": _doctor, "bench": _bench}
+            commands |= {"name-regions": _name_regions, "doctor": _doctor, "bench": _bench}
             return commands[args.command](args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -123,7 +141,45 @@ def _detect(args) -> int:
         result = result.above(args.score_thr) if args.score_thr is not None else result
         return result.top(args.max_dets)
 
-    return _run(args, predictor, adjust, json=True)
+    _detect_videos(args, predictor, adjust)
+    return _run(args, predictor, adjust, json=True, formats=args.formats) if args.images else 0
+
+
+def _detect_videos(args, predictor, adjust) -> None:
+    """Does the videos among the sources and leaves the pictures."""
+    from ovdense.apis.video import detect_video, is_video
+
+    for source in filter(is_video, args.images):
+        report = detect_video(
+            predictor,
+            source,
+            args.out,
+            track=not args.no_track,
+            every=args.every,
+            adjust=adjust,
+            progress=sys.stderr.isatty(),
+        )
+        tracks = "" if report.tracks is None else f", {report.tracks} tracks"
+        print(f"{source}: {report.frames} frames, {report.boxes} boxes{tracks}")
+        for path in report.files:
+            print(f"wrote {path}")
+    args.images = [source for source in args.images if not is_video(source)]
+
+
+def _name_regions(args) -> int:
+    from ovdense.apis.files import write_json
+    from ovdense.apis.regions import RegionNamer, as_boxes
+
+    namer = RegionNamer.from_pretrained(args.model, args.pretrained, device=args.device, prompt=args.prompt)
+    boxes = as_boxes(args.boxes)
+    names = namer.classify_regions(args.image, boxes=boxes, vocabulary=args.classes, negatives=args.negatives)
+    found = names.top(args.top)
+    for box, words in zip(boxes, found):
+        print(f"{','.join(f'{value:g}' for value in box)}: {', '.join(f'{name} {score:.2f}' for name, score in words)}")
+    if args.json:
+        rows = [dict(box=box, names=[dict(name=n, score=s) for n, s in words]) for box, words in zip(boxes, found)]
+        print(f"wrote {write_json(args.json, dict(image=args.image, prompt=args.prompt, regions=rows))}")
+    return 0
 
 
 def _panoptic(args) -> int:
@@ -195,7 +251,7 @@ def _vocabulary_options(args) -> dict:
     return options
 
 
-def _run(args, predictor, adjust, *, json: bool) -> int:
+def _run(args, predictor, adjust, *, json: bool, formats=()) -> int:
     from ovdense.apis import predict_to_folder
 
     report = predict_to_folder(
@@ -207,6 +263,7 @@ def _run(args, predictor, adjust, *, json: bool) -> int:
         json=json,
         adjust=adjust,
         progress=sys.stderr.isatty(),
+        formats=formats,
     )
     _print_report(report)
     if not report.failed:

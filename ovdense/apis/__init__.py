@@ -8,6 +8,7 @@ from ovdense.apis.files import OutputError
 from ovdense.apis.given_masks import NamedMasks, classify_masks, read_masks
 from ovdense.apis.inference import inference_model, init_model
 from ovdense.apis.panoptic import PanopticSegmenter
+from ovdense.apis.regions import RegionNamer, RegionNames, classify_regions, extract_region_features
 from ovdense.apis.results import DetectionResult, FailedImage, PanopticResult, SegmentationResult, coco_document
 from ovdense.apis.segmenter import Segmenter
 from ovdense.datasets.transforms import ImageError, read_image
@@ -25,12 +26,16 @@ __all__ = [
     "OutputError",
     "PanopticResult",
     "PanopticSegmenter",
+    "RegionNamer",
+    "RegionNames",
     "SegmentationResult",
     "Segmenter",
     "Vocabulary",
     "classify_masks",
+    "classify_regions",
     "coco_document",
     "config_root",
+    "extract_region_features",
     "find_config",
     "inference_model",
     "init_model",

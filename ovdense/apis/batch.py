@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
 from ovdense.apis.files import ensure_writable, write_json
+from ovdense.apis.label_files import FORMATS, write_label_studio, write_yolo
 from ovdense.apis.predictor import Predictor
 from ovdense.apis.results import DetectionResult, FailedImage, PanopticResult, SegmentationResult, coco_document
 from ovdense.datasets.transforms import ImageError, find_images
@@ -44,6 +45,7 @@ def predict_to_folder(
     json: bool = True,
     adjust=None,
     progress: bool = True,
+    formats: Iterable[str] = (),
 ) -> Report:
     """Writes an overlay for each picture, label maps when segmenting, and one COCO json for all.
 
@@ -56,6 +58,7 @@ def predict_to_folder(
         json: whether a COCO json is written.
         adjust: function that is applied to every result before it is written.
         progress: whether a bar is shown.
+        formats: further files of detections, ``yolo`` and ``label-studio`` (``label_files.FORMATS``).
 
     Raises:
         OutputError: the folder cannot be written to, or the disk is full.
@@ -69,7 +72,7 @@ def predict_to_folder(
         from rich.progress import track
 
         stream = track(stream, total=len(paths), description="pictures")
-    documents = {}
+    documents, kept = {}, {}
     rows = {}
     for index, result in stream:
         if isinstance(result, FailedImage):
@@ -82,11 +85,29 @@ def predict_to_folder(
         rows[index] = (paths[index].name, describe(result), str(overlay))
         if json:
             documents[index] = coco_document([result])
+        if formats and isinstance(result, DetectionResult):
+            kept[index] = replace(result, masks=None, image=None)
     report.rows = [rows[index] for index in sorted(rows)]
     if json and documents:
         kind = "detections" if predictor.task == "detection" else "segments"
         report.files.append(write_json(out / f"{kind}.json", _joined([documents[i] for i in sorted(documents)])))
+    report.files += _label_files(kept, paths, names, out, set(formats))
     return report
+
+
+def _label_files(kept: dict, paths: list[Path], names: list[str], out: Path, formats: set[str]) -> list[Path]:
+    """YOLO's and Label Studio's files of the detections."""
+    unknown = sorted(formats - set(FORMATS))
+    if unknown:
+        raise ValueError(f"formats are {', '.join(FORMATS)}, got {unknown}")
+    order, files = sorted(kept), []
+    results = [kept[index] for index in order]
+    if results and "yolo" in formats:
+        files += write_yolo(results, out / "yolo", [names[index] for index in order])
+    if results and "label-studio" in formats:
+        urls = [f"/data/local-files/?d={paths[index].as_posix().lstrip('/')}" for index in order]
+        files += write_label_studio(results, out / "label_studio.json", urls)
+    return files
 
 
 def describe(result: SegmentationResult | DetectionResult | PanopticResult, limit: int = 4) -> str:

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "tests" / "data" / "official"
 FULL_SET = ROOT.parent / "shared" / "fixtures"
 WEIGHTS = re.compile(r"^(.*_)?(weights|state|state_dict)\.safetensors$")
-INPUT = re.compile(r"^(text|query_idx|(?:img|mask_in|masks|dino_qplusk_normed)_(?P<tag>.+))$")
+INPUT = re.compile(r"^(text|query_idx|image|box|(?:img|mask_in|masks|dino_qplusk_normed)_(?P<tag>.+))$")
 HALF = (torch.float16, torch.bfloat16)
 
 

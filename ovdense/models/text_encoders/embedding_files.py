@@ -151,7 +151,9 @@ def from_names(vectors: Mapping[str, Tensor], vocabulary: Vocabulary, *, space: 
     plain = {plain_name(name): vector for name, vector in reversed(list(vectors.items()))}
     rows, index, missing = [], [], []
     for position, (name, phrases) in enumerate(zip(vocabulary.classes, vocabulary.phrases)):
-        found = [vectors[phrase] for phrase in phrases if phrase in vectors] or [vectors[name]] * (name in vectors)
+        found = [vectors[word] for word in phrases if word in vectors] or [
+            vectors[word] for word in (name,) if word in vectors
+        ]
         found = found or [plain[key] for key in dict.fromkeys(map(plain_name, (*phrases, name))) if key in plain]
         if not found and phrases:
             missing.append(name)
