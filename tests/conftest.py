@@ -7,6 +7,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 import ovdense  # noqa: F401  (installs the stand-ins before any test imports mmcv or torchvision)
 
@@ -32,3 +33,10 @@ def seeded():
 def private_cache(tmp_path_factory, monkeypatch):
     """Text embeddings are cached in a folder of the test run, never in the user's."""
     monkeypatch.setenv("OVDENSE_CACHE", str(tmp_path_factory.getbasetemp() / "ovdense-cache"))
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    """The registry scope that a test leaves behind is not the next one's."""
+    yield
+    DefaultScope._instance_dict.clear()
