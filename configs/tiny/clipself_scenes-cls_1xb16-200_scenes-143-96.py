@@ -1,5 +1,5 @@
 # CLIPSelf (arXiv 2310.01403) on generated scenes: the patches of `scenes_cls`, which nothing has trained, learn from its
-# class token. No label is read. About two minutes on one CPU core: 200 steps of a cosine of 800.
+# class token. No label is read. 200 steps of a cosine of 800.
 _base_ = [
     '../_base_/models/clipself.py',
     '../_base_/datasets/scenes_seg_train.py',

@@ -53,7 +53,9 @@ def test_inferencer_and_test_loop_give_the_same_boxes(trained):
     batch = next(iter(loader))
     with torch.no_grad():
         together = model.test_step(batch)
-    inferencer = DetInferencer(model=runner.cfg.copy(), weights=str(checkpoint), device="cpu", show_progress=False)
+    inferencer = DetInferencer(
+        model=runner.cfg.copy(), weights=str(checkpoint), device="cpu", scope="ovdense", show_progress=False
+    )
     for index, sample in enumerate(together):
         picture = loader.dataset[index]["inputs"].permute(1, 2, 0).numpy()
         alone = inferencer(np.ascontiguousarray(picture), return_datasamples=True)["predictions"][0].pred_instances

@@ -92,7 +92,7 @@ def test_a_batch_of_any_size_is_the_mean_of_its_pictures(name):
 
 
 def test_the_twin_learns_and_its_average_loads(tmp_path):
-    """The loss falls from 0.53 to 0.21 in 150 of the config's 200 steps."""
+    """The mean loss of 50 steps falls from 0.29 to 0.23 to 0.21 in the first 150 of the config."""
     from tools.model_converters.clipself_weights import convert
 
     config = Config.fromfile(TINY)
