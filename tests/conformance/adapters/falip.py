@@ -20,7 +20,7 @@ class FALIPAdapter(Adapter):
     def model_config(self):
         weights = {f"visual.{key}": value.float() for key, value in load_file(self.case.weights).items()}
         config = dict(model=clip_config(self.case), pretrained=weights, attention="vanilla", with_global=True)
-        return super().model_config() | config
+        return dict(type="CLIPBackbone", padding="none", **config)
 
     def derive(self, point):
         kind, _, family = point.rpartition("_")
