@@ -19,13 +19,8 @@ model = dict(
         vlm=dict(logit_scale=25.0, base_weight=0.5, novel_weight=0.9),
         bbox_roi_extractor=dict(out_channels=48, featmap_strides=[2, 4, 8, 16], finest_scale=14),
         bbox_head=dict(
-            in_channels=48,
-            fc_out_channels=384,
-            num_shared_convs=1,
-            num_shared_fcs=1,
-            conv_out_channels=48,
-            norm_cfg=norm_cfg,
-            classifier=dict(logit_scale=20.0))),
+            in_channels=48, fc_out_channels=384, num_shared_convs=1, num_shared_fcs=1, conv_out_channels=48,
+            norm_cfg=norm_cfg, classifier=dict(logit_scale=20.0))),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=300, max_per_img=100), rcnn=dict(sampler=dict(num=64, pos_fraction=0.4))),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=60)))

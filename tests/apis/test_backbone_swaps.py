@@ -112,7 +112,7 @@ def test_names_of_backbones_are_models_with_tags_of_open_clip():
     for name in names:
         model, tag = named_backbone(name)
         assert tag in open_clip.list_pretrained_tags_by_model(model), name
-        assert backbone_class(model) in ("CLIPViT", "CLIPTimm", "CLIPResNet")
+        assert backbone_class(model) in ("CLIPViT", "CLIPTimm", "CLIPResNet", "CLIPConvNeXt")
     assert named_backbone("vit-b16_dfn", "mine.pt") == ("ViT-B-16-quickgelu", "mine.pt")
     assert named_backbone("ViT-B-16", "openai") == ("ViT-B-16", "openai")
 

@@ -20,6 +20,7 @@ from ovdense.models.mask_heads.content_transfer import ContentDependentTransfer
 from ovdense.models.mask_heads.ensembles import SeenUnseenEnsemble
 from ovdense.models.mask_heads.fcclip_head import FCCLIPHead
 from ovdense.models.mask_heads.feature_pyramid import SimpleFeaturePyramid
+from ovdense.models.mask_heads.mask_adapter import MaskAdapter, MaskAdapterPooling
 from ovdense.models.mask_heads.ovseg_head import OVSegEnsemble, OVSegHead
 from ovdense.models.mask_heads.prompt_guided_head import (
     PromptGuidedFCCLIPHead,
@@ -32,6 +33,8 @@ __all__ = [
     "CLIPMaskPooling",
     "ContentDependentTransfer",
     "FCCLIPHead",
+    "MaskAdapter",
+    "MaskAdapterPooling",
     "OVSegEnsemble",
     "OVSegHead",
     "PromptGuidedFCCLIPHead",
