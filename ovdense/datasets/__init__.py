@@ -22,6 +22,7 @@ from ovdense.datasets.scenes import (
     ScenesPanopticDataset,
     ScenesSegDataset,
 )
+from ovdense.datasets.sentences import SentenceDataset
 
 __all__ = [
     "ADE20K150Dataset",
@@ -39,6 +40,7 @@ __all__ = [
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
     "ScenesSegDataset",
+    "SentenceDataset",
     "VOC20Dataset",
     "VOC21Dataset",
     "transforms",

@@ -7,7 +7,7 @@
 Only photos whose licence allows it are used: of the folder those that the COCO json gives licence 4, 5, 7 or 8
 (attribution, attribution-share-alike, no known restrictions, US government), and four free ones of scikit-image. No
 label is read. The text side is ImageNet's names (timm), WordNet's hypernyms of them (``lite_data/hypernyms.json``) and
-hand-written context words, all encoded by the embedded sentence encoder.
+hand-written context words, all encoded by the embedded text tower.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def context_members(names: list[list[str]]) -> dict[str, list[int]]:
 @torch.no_grad()
 def text_side(names: list[list[str]], members: dict[str, list[int]], rows: dict[str, list[str]]) -> dict[str, Tensor]:
     """Anchors with their kind (0 synonym, 1 hypernym, 2 context word) and classes; the words of the extra rows."""
-    from ovdense.models.text_encoders import load_minilm
+    from ovdense.models.text_encoders import load_text_tower
 
     anchors = [(name, [index], 0) for index, synonyms in enumerate(names) for name in synonyms]
     anchors += [(name, found, 1) for name, found in json.loads((DATA / "hypernyms.json").read_text(encoding="utf8"))]
@@ -141,7 +141,7 @@ def text_side(names: list[list[str]], members: dict[str, list[int]], rows: dict[
 
     def encode(words: list[str]) -> Tensor:
         sentences = [template.format(word) for word in words for template in TEMPLATES]
-        return load_minilm("cpu").encode(sentences).unflatten(0, (len(words), -1)).mean(1)
+        return load_text_tower("cpu").encode(sentences).unflatten(0, (len(words), -1)).mean(1)
 
     unique = sorted({name for name, _, _ in anchors})
     rank = {name: index for index, name in enumerate(unique)}

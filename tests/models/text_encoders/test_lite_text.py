@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from ovdense.models.text_encoders import CLIPTextEncoder, LiteText, load_minilm
+from ovdense.models.text_encoders import CLIPTextEncoder, LiteText, load_text_tower
 from ovdense.structures import Vocabulary
 
 
 @pytest.fixture(scope="module")
 def text():
-    return LiteText(sentence_encoder=load_minilm("cpu").encode)
+    return LiteText(sentence_encoder=load_text_tower().encode)
 
 
 def test_unit_rows(text):
