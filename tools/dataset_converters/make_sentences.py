@@ -7,7 +7,8 @@
 
 OUT receives ``sentences.json`` (training and held-out texts), ``merges.txt.gz`` (open_clip's byte pairs, cut to those
 that the sentences use), ``tokens.safetensors``, ``vectors.npy`` (MiniLM's unit vectors in half precision),
-``token_vectors.npy`` (the same of every single token), ``mean.npy`` (the vector to centre by) and
+``token_vectors.npy`` (the same of every single token), ``shipped.npy`` (which texts are names of the
+shipped vocabularies, alone or in a template), ``mean.npy`` (the vector to centre by) and
 ``bag_of_words.safetensors`` (where the training starts). The encoding shows its progress and goes on where it was
 stopped.
 """
@@ -164,6 +165,8 @@ def main(argv=None) -> None:
     encode(words, args.out / "token_vectors.npy", args.teacher)
     vectors = encode(content["train"], args.out / "vectors.npy", args.teacher)
     names = content["train"][: content["names"]]
+    filled = {template.replace("{}", name) for template in (*all_templates(), *BASE_TEMPLATES) for name in names}
+    np.save(args.out / "shipped.npy", np.array([text in filled for text in content["train"]]))
     usual = {template.replace("{}", name) for name in names for template in BASE_TEMPLATES}
     rows = [index for index, text in enumerate(content["train"]) if text in usual]
     mean = np.asarray(vectors[rows], dtype=np.float32).mean(0)

@@ -237,7 +237,9 @@ def test_embedded_models_read_through_another_tower(model, folder, tmp_path):
 def test_datasets_come_with_the_package():
     from ovdense.registry import DATASETS
 
-    assert DATASETS.get("ovdense.SentenceDataset") is SentenceDataset or DATASETS.get("SentenceDataset") is SentenceDataset
+    assert (
+        DATASETS.get("ovdense.SentenceDataset") is SentenceDataset or DATASETS.get("SentenceDataset") is SentenceDataset
+    )
 
 
 def test_unknown_sentence_encoders_are_named():
@@ -246,4 +248,6 @@ def test_unknown_sentence_encoders_are_named():
     with pytest.raises(ValueError, match=r"'text_tower', or the path of .* all-MiniLM-L6-v2 .*, got 'bert'"):
         CLIPTextEncoder(model="scenes", sentence_encoder="bert").encode(Vocabulary.parse(["cat"]))
     with pytest.raises(ValueError, match="choice of the embedded models, got model 'ViT-B-32'"):
-        CLIPTextEncoder(model="ViT-B-32", pretrained={}, sentence_encoder="text_tower").encode(Vocabulary.parse(["cat"]))
+        CLIPTextEncoder(model="ViT-B-32", pretrained={}, sentence_encoder="text_tower").encode(
+            Vocabulary.parse(["cat"])
+        )
