@@ -1,8 +1,8 @@
 """The embedded text tower: a small ``TextTransformer`` of open_clip, the text side of all embedded models.
 
-It was distilled from the sentence encoder all-MiniLM-L6-v2: trained to give its vectors minus a mean (``distiller.py``).
-A text tower is a folder: ``config.json`` (with open_clip's ``text_cfg``), ``model.safetensors`` (``text.*`` in open_clip's
-layout, float16, and ``mean``) and ``merges.txt.gz`` (byte pairs for open_clip's tokenizer).
+It was distilled from the sentence encoder all-MiniLM-L6-v2: trained to give its vectors minus a mean
+(``distiller.py``). A text tower is a folder: ``config.json`` (with open_clip's ``text_cfg``), ``model.safetensors``
+(``text.*`` in open_clip's layout, float16, and ``mean``) and ``merges.txt.gz`` (byte pairs for its tokenizer).
 
 Shapes: N texts, L tokens, D = 384 channels.
 """
