@@ -39,9 +39,9 @@ SHORT_SIDE = 448
 CONFIG = dict(
     embed_dim=1008,
     vision_cfg=dict(
-        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=2.5, global_other_bias=4.5, row_names=[]
+        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=3.2, global_other_bias=4.5, row_names=[]
     ),
-    text_cfg=dict(templates=list(TEMPLATES), tau=0.05, penalties=[0.0, 0.05, 0.1], row_gain=6.0),
+    text_cfg=dict(templates=list(TEMPLATES), tau=0.07, penalties=[0.0, 0.05, 0.1], row_gain=3.5),
     preprocess_cfg=dict(mean=[0.5] * 3, std=[0.5] * 3, interpolation="bicubic"),
 )
 
