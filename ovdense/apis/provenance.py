@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import ovdense
+from ovdense.models.backbones.open_clip_loader import embedded_models
 from ovdense.version import __version__
 
 MODULES = ("torch", "torchvision", "numpy", "cv2", "mmengine", "mmcv", "mmdet", "mmseg", "open_clip")
@@ -52,8 +53,8 @@ def weight_digests(config: Config) -> dict[str, str]:
     """SHA-256, as hex, of the weights of every embedded model that a config names, text towers included."""
     embedded = {path.name for path in models().iterdir() if path.is_dir()}
     named = embedded & set(_strings(config.to_dict().get("model", {})))
-    if named & {"scenes", "lite"}:
-        named.add("minilm")  # their text tower
+    if named & set(embedded_models()):
+        named.add("text_tower")
     return {name: weights_digest(name) for name in sorted(named)}
 
 

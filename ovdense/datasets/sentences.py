@@ -26,9 +26,11 @@ class SentenceDataset(Dataset):
 
     Args:
         data_root: folder of ``make_sentences.py``.
+        shipped_repeat: how often a pass sees the names of the shipped vocabularies, alone and in templates
+            (``shipped.npy``); other texts come once.
     """
 
-    def __init__(self, *, data_root: str | Path) -> None:
+    def __init__(self, *, data_root: str | Path, shipped_repeat: int = 1) -> None:
         root = Path(data_root)
         missing = [name for name in FILES if not (root / name).is_file()]
         if missing:
@@ -42,15 +44,26 @@ class SentenceDataset(Dataset):
             raise ValueError(
                 f"{root} holds {len(self.tokens)} token rows but {len(self.vectors)} vectors: write it anew"
             )
+        if shipped_repeat < 1:
+            raise ValueError(f"shipped_repeat is at least 1, got {shipped_repeat}")
+        self.index = np.arange(len(self.tokens))
+        if shipped_repeat > 1:
+            if not (root / "shipped.npy").is_file():
+                raise FileNotFoundError(
+                    f"{root} has no shipped.npy: run tools/dataset_converters/make_sentences.py again"
+                )
+            shipped = np.flatnonzero(np.load(root / "shipped.npy"))
+            self.index = np.concatenate([self.index, *[shipped] * (shipped_repeat - 1)])
         # The end token is the largest id, and the only one of its kind in a row.
-        self.lengths = (self.tokens.argmax(1) + 1).tolist()
+        self.lengths = (self.tokens.argmax(1) + 1)[self.index].tolist()
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.index)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        vector = torch.from_numpy(np.array(self.vectors[index], dtype=np.float32)) - self.mean
-        return dict(inputs=self.tokens[index, : self.lengths[index]].long(), targets=vector)
+        row = self.index[index]
+        vector = torch.from_numpy(np.array(self.vectors[row], dtype=np.float32)) - self.mean
+        return dict(inputs=self.tokens[row, : self.lengths[index]].long(), targets=vector)
 
 
 @FUNCTIONS.register_module()

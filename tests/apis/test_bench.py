@@ -43,7 +43,7 @@ def test_the_report_says_where_the_figures_come_from(small):
         assert len(small["git"]["commit"]) == 40 and small["git"]["modified"] in (True, False)
     rows = {row["task"]: row for row in small["results"]}
     assert len({row["config_sha256"] for row in small["results"]}) == len(rows)
-    assert set(rows["semantic-48"]["weights_sha256"]) == {"minilm", "scenes"}
+    assert set(rows["semantic-48"]["weights_sha256"]) == {"scenes", "text_tower"}
     assert rows["panoptic"]["weights_sha256"]["scenes_proposals"] == weights_digest("scenes_proposals")
 
 
@@ -68,7 +68,7 @@ def test_digests_depend_on_settings_and_weights_alone():
     config = Config(dict(model=dict(backbone=dict(model="scenes"), note="lite-like"), b=1))
     assert config_digest(config) == config_digest(Config(dict(b=1, model=config.model.to_dict())))
     assert config_digest(config) != config_digest(Config(dict(b=2, model=config.model.to_dict())))
-    assert list(weight_digests(config)) == ["minilm", "scenes"]
+    assert list(weight_digests(config)) == ["scenes", "text_tower"]
     with pytest.raises(FileNotFoundError, match="'photos'"):
         weights_digest("photos")
 

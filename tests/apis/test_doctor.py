@@ -45,7 +45,7 @@ def test_cached_weights_and_embeddings_are_counted(bare_home):
 def test_operators_and_models_come_with_remedies(bare_home):
     facts = doctor.doctor()
     assert facts["operators"] == [fact.to_dict() for fact in compat.report()]
-    assert {"scenes", "minilm"} <= {row["name"] for row in facts["models"]}
+    assert {"scenes", "text_tower"} <= {row["name"] for row in facts["models"]}
     assert all(row["bytes"] > 0 and not row["remedy"] for row in facts["models"])
     assert facts["device"]["gpus"] or facts["device"]["remedy"]
 

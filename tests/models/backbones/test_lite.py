@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from ovdense.models.backbones import CLIPBackbone, LiteBackbone
 from ovdense.models.lite_files import lite_config, read_tensors
-from ovdense.models.text_encoders import LiteText, load_minilm
+from ovdense.models.text_encoders import LiteText, load_text_tower
 from ovdense.registry import MODELS
 
 IMAGE_SIZE = (96, 128)
@@ -21,7 +21,7 @@ def backbone():
 
 @pytest.fixture(scope="module")
 def text():
-    return LiteText(sentence_encoder=load_minilm("cpu").encode)
+    return LiteText(sentence_encoder=load_text_tower().encode)
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def test_local_dir(clip, tmp_path):
 
 
 def test_embedded_models():
-    assert {"scenes"} <= set(embedded_models()) and "minilm" not in embedded_models()
+    assert {"scenes"} <= set(embedded_models()) and "text_tower" not in embedded_models()
     loaded = load_clip("scenes")
     assert loaded.space.startswith("scenes/") and loaded.embed_dim == 384
 

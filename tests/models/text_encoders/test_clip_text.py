@@ -163,10 +163,10 @@ def test_embedded_models_refuse_options_that_they_lack():
 
 
 def test_lite_rows_are_those_of_its_text_side(tmp_path):
-    from ovdense.models.text_encoders import load_minilm
+    from ovdense.models.text_encoders import load_text_tower
     from ovdense.models.text_encoders.lite_text import LiteText
 
-    text = LiteText(sentence_encoder=load_minilm().encode)
+    text = LiteText(sentence_encoder=load_text_tower().encode)
     encoder = MODELS.build(dict(type="CLIPTextEncoder", model="lite", cache_dir=tmp_path, device="cpu", batch_size=2))
     encoded = encoder.encode(Vocabulary.parse([["cat", "kitten"], "traffic light"]))
     expected = text.encode_phrases(["cat", "kitten", "traffic light"])
@@ -176,7 +176,7 @@ def test_lite_rows_are_those_of_its_text_side(tmp_path):
 
 
 def test_scenes_rows_are_centred_sentences():
-    from ovdense.models.text_encoders import load_minilm
+    from ovdense.models.text_encoders import load_text_tower
 
     encoder = MODELS.build(dict(type="CLIPTextEncoder", model="scenes", cache_dir=False, device="cpu"))
     rows = encoder.encode(Vocabulary.parse(["dog", "tree"])).rows
@@ -184,6 +184,6 @@ def test_scenes_rows_are_centred_sentences():
     assert isinstance(tower, SentenceTower) and tower.default_templates == load_templates("scenes-5")
     for name, row in zip(("dog", "tree"), rows):
         sentences = [template.replace("{}", name) for template in load_templates("scenes-5")]
-        expected = F.normalize(load_minilm().encode(sentences).mean(0) - tower.mean, dim=0)
+        expected = F.normalize(load_text_tower().encode(sentences).mean(0) - tower.mean, dim=0)
         torch.testing.assert_close(row, expected, atol=2e-6, rtol=0)
     assert encoder.space.startswith("scenes/")

@@ -21,7 +21,7 @@ from ovdense.models.text_encoders.text_tower import cut_tokenizer, encode_tokens
 from ovdense.structures import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[3]
-CONFIG = next((ROOT / "configs" / "tiny").glob("text-tower_minilm_*.py"))
+CONFIG = next((ROOT / "configs" / "tiny").glob("text-tower_minilm_*_sentences.py"))
 MERGES = gzip.compress(b"#version: 0.2\nc a\nca t</w>\nd o\ndo g</w>", mtime=0)
 VOCAB = 512 + 4 + 2
 TEXT_CFG = dict(context_length=8, vocab_size=VOCAB, width=32, heads=2, layers=1, mlp_ratio=2.0, proj_bias=True)
@@ -215,36 +215,46 @@ def test_plain_open_clip_loads_the_model_with_its_centring(trained, folder, tmp_
 
 
 @pytest.mark.parametrize("model", ["scenes", "lite"])
-def test_embedded_models_read_through_the_tower(model, folder, tmp_path, monkeypatch):
-    from ovdense.models.text_encoders import CLIPTextEncoder, text_tower
+def test_embedded_models_read_through_another_tower(model, folder, tmp_path):
+    from ovdense.models.text_encoders import CLIPTextEncoder
 
     save_text_tower(tmp_path, TEXT_CFG, distiller().tower, torch.full((384,), 0.05), MERGES)
-    monkeypatch.setattr(text_tower, "FOLDER", tmp_path)
-    for cached in (text_tower.load_text_tower, text_tower.text_tower_digest):
-        cached.cache_clear()
-    try:
-        encoder = CLIPTextEncoder(model=model, sentence_encoder="text_tower", cache_dir=False, device="cpu")
-        rows = encoder.encode(Vocabulary.parse(["cat", "dog"])).rows
-        usual = CLIPTextEncoder(model=model, cache_dir=False, device="cpu")
-        assert encoder.tower.fingerprint != usual.tower.fingerprint and encoder.space == usual.space
-        templates = encoder.tower.default_templates
-        sentences = [template.replace("{}", name) for name in ("cat", "dog") for template in templates]
-        mean = SentenceTextTower(tmp_path).eval().encode(sentences).unflatten(0, (2, -1)).mean(1)
-        if model == "lite":
-            text = encoder.tower.text
-            expected = text.read_out(F.normalize(mean - text.mean, dim=1))
-        else:
-            expected = F.normalize(mean - encoder.tower.mean, dim=1)
-        torch.testing.assert_close(rows, expected, atol=2e-6, rtol=0)
-    finally:
-        for cached in (text_tower.load_text_tower, text_tower.text_tower_digest):
-            cached.cache_clear()
+    encoder = CLIPTextEncoder(model=model, sentence_encoder=str(tmp_path), cache_dir=False, device="cpu")
+    rows = encoder.encode(Vocabulary.parse(["cat", "dog"])).rows
+    usual = CLIPTextEncoder(model=model, cache_dir=False, device="cpu")
+    assert encoder.tower.fingerprint != usual.tower.fingerprint and encoder.space == usual.space
+    templates = encoder.tower.default_templates
+    sentences = [template.replace("{}", name) for name in ("cat", "dog") for template in templates]
+    mean = SentenceTextTower(tmp_path).eval().encode(sentences).unflatten(0, (2, -1)).mean(1)
+    if model == "lite":
+        text = encoder.tower.text
+        expected = text.read_out(F.normalize(mean - text.mean, dim=1))
+    else:
+        expected = F.normalize(mean - encoder.tower.mean, dim=1)
+    torch.testing.assert_close(rows, expected, atol=2e-6, rtol=0)
+
+
+def test_shipped_names_come_several_times(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no shipped\.npy"):
+        SentenceDataset(data_root=folder, shipped_repeat=2)
+    for name in ("tokens.safetensors", "vectors.npy", "mean.npy"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    np.save(tmp_path / "shipped.npy", np.arange(8) == 5)
+    dataset = SentenceDataset(data_root=tmp_path, shipped_repeat=3)
+    assert len(dataset) == len(dataset.lengths) == 10
+    for index in (8, 9):
+        assert torch.equal(dataset[index]["inputs"], dataset[5]["inputs"])
+        assert torch.equal(dataset[index]["targets"], dataset[5]["targets"])
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        SentenceDataset(data_root=tmp_path, shipped_repeat=0)
 
 
 def test_unknown_sentence_encoders_are_named():
     from ovdense.models.text_encoders import CLIPTextEncoder
 
-    with pytest.raises(ValueError, match="one of minilm, text_tower, got 'bert'"):
+    with pytest.raises(ValueError, match=r"'text_tower', or the path of .* all-MiniLM-L6-v2 .*, got 'bert'"):
         CLIPTextEncoder(model="scenes", sentence_encoder="bert").encode(Vocabulary.parse(["cat"]))
     with pytest.raises(ValueError, match="choice of the embedded models, got model 'ViT-B-32'"):
-        CLIPTextEncoder(model="ViT-B-32", pretrained={}, sentence_encoder="minilm").encode(Vocabulary.parse(["cat"]))
+        CLIPTextEncoder(model="ViT-B-32", pretrained={}, sentence_encoder="text_tower").encode(
+            Vocabulary.parse(["cat"])
+        )

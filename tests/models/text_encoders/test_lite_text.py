@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from ovdense.models.text_encoders import CLIPTextEncoder, LiteText, load_minilm
+from ovdense.models.text_encoders import CLIPTextEncoder, LiteText, load_text_tower
 from ovdense.structures import Vocabulary
 
 
 @pytest.fixture(scope="module")
 def text():
-    return LiteText(sentence_encoder=load_minilm("cpu").encode)
+    return LiteText(sentence_encoder=load_text_tower().encode)
 
 
 def test_unit_rows(text):
@@ -52,7 +52,7 @@ def test_read_out_by_hand(text):
         best[found] = max(best[found], cosines[index])
     assert best[classes] == pytest.approx(1.0, abs=1e-3)
     ratio = row[:1000] / row[classes]
-    torch.testing.assert_close(ratio, ((best - best[classes]) / 0.05).exp(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(ratio, ((best - best[classes]) / text.tau).exp(), atol=1e-4, rtol=1e-3)
 
 
 def test_through_the_text_encoder(text):

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from ovdense.models.text_encoders.minilm import load_minilm
 from ovdense.models.text_encoders.wordpiece import WordPiece
 
+VOCAB = Path(__file__).parents[2] / "data" / "minilm_vocab.txt"
 # Ids from the tokenizer.json that comes with the original weights.
 EXPECTED = {
     "A red Fox.": [101, 1037, 2417, 4419, 1012, 102],
@@ -20,7 +22,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return load_minilm().tokenizer
+    return WordPiece.from_file(VOCAB)
 
 
 @pytest.mark.parametrize("text", EXPECTED)

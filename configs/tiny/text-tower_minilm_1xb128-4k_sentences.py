@@ -2,7 +2,7 @@
 # Data: tools/dataset_converters/make_sentences.py data/sentences. See the model card for time and figures.
 _base_ = ["../_base_/default_runtime_seg.py"]
 data_root = "data/sentences"
-max_iters = 800
+max_iters = 4000
 model = dict(
     type="TextDistiller",
     embed_dim=384,
@@ -21,7 +21,7 @@ train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters)
 val_cfg = test_cfg = None
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=5e-4, betas=(0.9, 0.98), weight_decay=0.02),
+    optimizer=dict(type="AdamW", lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02),
     paramwise_cfg=dict(custom_keys={'token_embedding': dict(decay_mult=0.0)}, norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0),
 )
