@@ -11,6 +11,10 @@ from mmengine.registry import DefaultScope
 
 import ovdense  # noqa: F401  (installs the stand-ins before any test imports mmcv or torchvision)
 
+# isort: split
+from mmdet.visualization import DetLocalVisualizer
+from mmseg.visualization import SegLocalVisualizer
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # the workers share the cores; more threads each would only fight for them
 
@@ -36,7 +40,8 @@ def private_cache(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def default_scope():
-    """The registry scope that a test leaves behind is not the next one's."""
+def no_leftovers():
+    """The registry scope and the visualizers (with their folders) that a test leaves behind are not the next one's."""
     yield
-    DefaultScope._instance_dict.clear()
+    for kind in (DefaultScope, DetLocalVisualizer, SegLocalVisualizer):
+        kind._instance_dict.clear()
