@@ -6,3 +6,5 @@ _base_ = [
     '../_base_/schedules/san_60k.py',
 ]
 model = dict(vocabulary='coco-stuff-171')
+val_cfg = dict(type='ValLoop')
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=2))

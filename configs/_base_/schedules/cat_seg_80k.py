@@ -7,6 +7,3 @@ optim_wrapper = dict(
         custom_keys=dict(backbone=dict(lr_mult=0.01), text_tower=dict(lr_mult=0.01)), norm_decay_mult=0.0))
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=80000, begin=0, end=80000, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80000, val_interval=5000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=2))

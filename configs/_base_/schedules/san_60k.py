@@ -7,6 +7,3 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.01, norm_type=2))
 param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=1.0, begin=0, end=60000, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=60000, val_interval=5000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=2))

@@ -33,6 +33,7 @@ def trained(tmp_path_factory):
     config.default_hooks.checkpoint.interval = 3
     runner = Runner.from_cfg(config)
     runner.train()
+    _ = runner.test_dataloader  # built while the scope is the runner's
     return runner, folder / "iter_3.pth"
 
 
@@ -81,7 +82,8 @@ def test_the_vocabulary_changes_on_a_built_detector(trained):
 def test_masks_by_a_class_agnostic_head():
     config = Config.fromfile(TINY)
     mask = Config.fromfile("configs/_base_/models/fvit_mask.py").model.roi_head
-    config.merge_from_dict({"model.roi_head": mask})
+    for part in ("mask_roi_extractor", "mask_head"):
+        config.model.roi_head[part] = mask[part]
     channels = {"out_channels": 48, "featmap_strides": [2, 4, 8, 16]}
     config.merge_from_dict({"model.roi_head.mask_roi_extractor": channels})
     config.merge_from_dict({"model.roi_head.mask_head": dict(in_channels=48, conv_out_channels=16)})
