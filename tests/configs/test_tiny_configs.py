@@ -37,12 +37,12 @@ def test_the_embedded_clip_segments_scenes(tmp_path):
 
 
 def test_the_class_token_twin_gains_by_last_block_variants_as_a_real_clip(tmp_path):
-    """12.0, 15.6 and 19.3 on the 46 fixed scenes of the base classes, as its card says; chance is 0.9."""
+    """11.2, 15.4 and 18.2 on the 46 fixed scenes of the base classes, as its card says; chance is 0.9."""
     options = {f"model.{part}.model": "scenes_cls" for part in ("backbone", "text_encoder")}
     options |= {"test_dataloader.dataset.fixed": "base", "test_dataloader.dataset.num_scenes": 1000}
     names = [f"{method}_scenes_scenes-48-96" for method in ("maskclip", "sclip", "scclip")]
     found = [float(runner_of(name, tmp_path, **options).test()["mIoU"]) for name in names]
-    assert found == pytest.approx([12.0, 15.6, 19.3], abs=1.0)
+    assert found == pytest.approx([11.2, 15.4, 18.2], abs=1.0)
 
 
 def test_the_companions_affinities_lift_the_embedded_clip(tmp_path):
