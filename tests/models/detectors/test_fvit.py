@@ -1,5 +1,7 @@
 """F-ViT on the embedded CLIP: training on base boxes, one result whoever asks, and official weights by our names."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ from mmengine.runner import Runner
 from ovdense.models.detector_checkpoints import from_fvit
 from ovdense.registry import MODELS
 
-TINY = "configs/tiny/fvit_scenes_1xb8-200_scenes-127-96.py"
+ROOT = Path(__file__).resolve().parents[3]
+TINY = str(ROOT / "configs/tiny/fvit_scenes_1xb8-200_scenes-127-96.py")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def test_the_vocabulary_changes_on_a_built_detector(trained):
 
 def test_masks_by_a_class_agnostic_head():
     config = Config.fromfile(TINY)
-    mask = Config.fromfile("configs/_base_/models/fvit_mask.py").model.roi_head
+    mask = Config.fromfile(ROOT / "configs/_base_/models/fvit_mask.py").model.roi_head
     for part in ("mask_roi_extractor", "mask_head"):
         config.model.roi_head[part] = mask[part]
     channels = {"out_channels": 48, "featmap_strides": [2, 4, 8, 16]}

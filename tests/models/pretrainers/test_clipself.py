@@ -1,6 +1,8 @@
 """CLIPSelf: RoIAlign by matrix products, weight averaging, and a student that learns any backbone's crops."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +15,9 @@ from ovdense.functional.self_distillation import average_weights, cosine_distanc
 from ovdense.models.pretrainers.clipself import resize_longest
 from ovdense.registry import MODELS
 
-TINY = "configs/tiny/clipself_scenes-cls_1xb16-200_scenes-143-96.py"
+ROOT = Path(__file__).resolve().parents[3]
+TINY = str(ROOT / "configs/tiny/clipself_scenes-cls_1xb16-200_scenes-143-96.py")
+TOOL = ROOT / "tools/model_converters/clipself_weights.py"
 
 
 def test_regions_equal_roi_align():
@@ -93,7 +97,10 @@ def test_a_batch_of_any_size_is_the_mean_of_its_pictures(name):
 
 def test_the_twin_learns_and_its_average_loads(tmp_path):
     """The mean loss of 50 steps falls from 0.29 to 0.23 to 0.21 in the first 150 of the config."""
-    from tools.model_converters.clipself_weights import convert
+    spec = importlib.util.spec_from_file_location("clipself_weights", TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    convert = tool.convert
 
     config = Config.fromfile(TINY)
     config.work_dir = str(tmp_path)
