@@ -69,7 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     regions.add_argument("image", metavar="IMAGE", help="image file")
     regions.add_argument("--boxes", nargs="+", required=True, metavar="X0,Y0,X1,Y1", help="boxes in pixels")
     regions.add_argument("--classes", required=True, help="as of detect; thousands are fine (lvis-1203)")
-    regions.add_argument("--prompt", default="roi", help="roi, crop, red-circle, blur or falip (default: %(default)s)")
+    shown = "roi, crop, red-circle, blur, falip or alpha (default: %(default)s)"
+    regions.add_argument("--prompt", default="roi", help=shown)
     regions.add_argument("--negatives", help="names whose mean similarity is taken off")
     regions.add_argument("--model", default="lite", help="as of detect")
     regions.add_argument("--pretrained", help="as of detect")

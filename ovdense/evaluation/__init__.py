@@ -1,6 +1,7 @@
 """Metrics beyond those of mmseg and mmdet, and what chance reaches."""
 
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
+from ovdense.evaluation.foreground_heat import ForegroundHeatMetric
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
 from ovdense.evaluation.grouped_iou import GroupedIoUMetric, mean_iou
 from ovdense.evaluation.open_vocab_ap import OpenVocabCocoMetric, OpenVocabLVISMetric
@@ -8,6 +9,7 @@ from ovdense.evaluation.panoptic_quality import PanopticQuality
 from ovdense.evaluation.protocol import Protocol, describe_protocol
 
 __all__ = [
+    "ForegroundHeatMetric",
     "GroupedCocoMetric",
     "GroupedIoUMetric",
     "OpenVocabCocoMetric",
