@@ -3,6 +3,7 @@
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
 from ovdense.evaluation.grouped_iou import GroupedIoUMetric, mean_iou
+from ovdense.evaluation.heat_maps import HeatMapMetric
 from ovdense.evaluation.open_vocab_ap import OpenVocabCocoMetric, OpenVocabLVISMetric
 from ovdense.evaluation.panoptic_quality import PanopticQuality
 from ovdense.evaluation.protocol import Protocol, describe_protocol
@@ -10,6 +11,7 @@ from ovdense.evaluation.protocol import Protocol, describe_protocol
 __all__ = [
     "GroupedCocoMetric",
     "GroupedIoUMetric",
+    "HeatMapMetric",
     "OpenVocabCocoMetric",
     "OpenVocabLVISMetric",
     "PanopticQuality",
