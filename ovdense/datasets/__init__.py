@@ -3,11 +3,13 @@
 from ovdense.datasets import transforms
 from ovdense.datasets.benchmarks import (
     ADE20K150Dataset,
+    ADE20K847Dataset,
     Cityscapes19Dataset,
     COCOObjectDataset,
     COCOStuff164kDataset,
     Context59Dataset,
     Context60Dataset,
+    Context459Dataset,
     VOC20Dataset,
     VOC21Dataset,
 )
@@ -30,6 +32,7 @@ from ovdense.datasets.sentences import LengthBatchSampler, SentenceDataset, pad_
 
 __all__ = [
     "ADE20K150Dataset",
+    "ADE20K847Dataset",
     "ADE20KPanopticMapsDataset",
     "COCOObjectDataset",
     "COCOStuff164kDataset",
@@ -39,6 +42,7 @@ __all__ = [
     "CocoPanopticMapsDataset",
     "Context59Dataset",
     "Context60Dataset",
+    "Context459Dataset",
     "FolderSegDataset",
     "ImageFolderDataset",
     "LengthBatchSampler",

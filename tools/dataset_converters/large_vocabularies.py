@@ -1,0 +1,55 @@
+"""The vocabularies of ADE20K-847 and PASCAL Context 459, and that of VOC-20b; ``make_vocabularies.py`` writes them.
+
+Where the lists come from: ADE20K's 847 classes with their numbers in the full 2021 index and their order are those of
+MaskFormer's ``register_ade20k_full.py`` (``ade20k_full_847.txt``: number, then the names of the index); the synonyms
+for prompts are those of fc-clip's ``ade20k_847_with_prompt_eng.txt`` (``ade20k_full_847_synonyms.txt`` has what
+differs) and ``pascal_ctx_459_with_prompt_eng.txt`` (``pascal_context_459.txt``, in the order of PASCAL Context's
+``labels.txt``, each line's first name that of the data set). VOC-20b is CAT-Seg's ``voc20b.json``: names of PASCAL
+Context 59 that are no class of VOC stand for the background.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def full_names() -> dict[int, str]:
+    """Names of the 847 classes by number in ADE20K's full index, in the order of the labels."""
+    lines = (HERE / "ade20k_full_847.txt").read_text(encoding="utf-8").splitlines()
+    return {int(number): name for number, name in (line.split(" ", 1) for line in lines)}
+
+
+def large_vocabularies(context59: list[str], voc21: dict) -> dict[str, dict]:
+    """Json content by vocabulary name.
+
+    Args:
+        context59: classes of PASCAL Context 59.
+        voc21: content of ``voc-21``.
+    """
+    names, synonyms = full_names(), (HERE / "ade20k_full_847_synonyms.txt").read_text(encoding="utf-8")
+    changed = {int(number): rest for number, rest in (line.split(" ", 1) for line in synonyms.splitlines())}
+    full = [phrases_of(changed.get(number, name)) for number, name in names.items()]
+    context = [phrases_of(line) for line in (HERE / "pascal_context_459.txt").read_text(encoding="utf-8").splitlines()]
+    first = [line[0] for line in context]
+    rest = [name for name in context59 if name not in (*voc21["classes"], "table")]  # VOC's diningtable
+    background = dict(policy="names", names=rest)
+    return {
+        # Different classes share a word (pot, bag, stone): each keeps it, and of equal scores the first class wins.
+        "ade20k-847": entry(list(names.values()), [[name.split(",")[0]] for name in names.values()]),
+        "ade20k-fcclip-847": entry(list(names.values()), full),
+        "pascal-context-459": entry(first, None),
+        "pascal-context-fcclip-459": entry(first, context),
+        "voc-20b": {**voc21, "background": background},
+    }
+
+
+def phrases_of(names: str) -> list[str]:
+    """Names separated by commas, each once."""
+    return list(dict.fromkeys(" ".join(name.split()) for name in names.split(",") if name.strip()))
+
+
+def entry(classes: list[str], phrases: list[list[str]] | None) -> dict:
+    content = dict(classes=[" ".join(name.split()) for name in classes])
+    return {**content, **({} if phrases is None else dict(phrases=phrases)), "duplicates": "keep"}
