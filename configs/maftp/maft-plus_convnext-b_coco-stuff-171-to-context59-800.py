@@ -5,4 +5,4 @@ _base_ = [
     '../_base_/default_runtime_seg.py',
 ]
 model = dict(
-    vocabulary=dict(source='pascal-context-59', templates='vild'), test_cfg=dict(panoptic_on=False, instance_on=False))
+    vocabulary=dict(source='pascal-context-fcclip-59', templates='vild'), test_cfg=dict(panoptic_on=False, instance_on=False))

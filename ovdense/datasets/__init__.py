@@ -19,7 +19,11 @@ from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
 from ovdense.datasets.open_vocab_det import OpenVocabDetDataset
-from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
+from ovdense.datasets.panoptic_maps import (
+    ADE20KPanopticMapsDataset,
+    CityscapesPanopticMapsDataset,
+    CocoPanopticMapsDataset,
+)
 from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
@@ -38,6 +42,7 @@ __all__ = [
     "COCOStuff164kDataset",
     "CamVidDataset",
     "Cityscapes19Dataset",
+    "CityscapesPanopticMapsDataset",
     "CocoCaptionsDataset",
     "CocoPanopticMapsDataset",
     "Context59Dataset",

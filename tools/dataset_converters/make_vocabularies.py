@@ -291,7 +291,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     shipped = vocabularies()
     shipped.update(protocol_vocabularies(shipped, BACKGROUND))
-    shipped.update(large_vocabularies(shipped["pascal-context-59"]["classes"], shipped["voc-21"]))
+    shipped.update(large_vocabularies(shipped))
     for name, content in {**shipped, **scenes_vocabularies()}.items():
         path = args.out / f"{name}.json"
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
