@@ -46,13 +46,17 @@ class GroupedIoUMetric(IoUMetric):
         groups: names of groups of the dataset's ``groups`` meta (group -> class indices); those it lacks are left out.
         present_only: see ``mean_iou``; it holds for every figure of a class (IoU, Dice, Fscore). Only data sets with
             many rare classes move by it, PC-459 above all.
-        kwargs: as in ``IoUMetric``.
+        kwargs: as in ``IoUMetric``; ``ignore_index`` is the dataset's where its meta has one (65535 of 16-bit maps).
     """
 
     def __init__(self, groups: Sequence[str] = ("thing", "stuff"), present_only: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.groups = tuple(groups)
         self.present_only = present_only
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        self.ignore_index = self.dataset_meta.get("ignore_index", self.ignore_index)
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         if self.format_only:
