@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ovdense import cli
+from ovdense.apis.batch import list_files
 
 CONFIG = """
 default_scope = "ovdense"
@@ -125,7 +126,7 @@ def test_every_file_that_was_written_is_said(work, capsys):
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote")]
     assert said == ["wrote out/a_labels.png", "wrote out/b_labels.png", "wrote out/segments.json"]
     paths = [work / f"{index}.txt" for index in range(9)]
-    assert cli._listed([*paths, work / "x.json"]) == [f"9 .txt files in {work}", str(work / "x.json")]
+    assert list_files([*paths, work / "x.json"]) == [f"9 .txt files in {work}", str(work / "x.json")]
 
 
 def test_choices_are_those_of_the_apis():
