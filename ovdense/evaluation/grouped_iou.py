@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.logging import MMLogger, print_log
@@ -65,7 +65,8 @@ class GroupedIoUMetric(IoUMetric):
         kept = truth > 0 if self.present_only else union > 0
         counted = (intersection, union * kept, predicted * kept, truth)
         metrics = dict(super().compute_metrics([counted]))
-        known = self.dataset_meta.get("groups", {})
+        known = self.dataset_meta.get("groups") or {}
+        self.class_table = {"IoU": self._rows(intersection, union * kept, truth, known)}
         for name in self.groups:
             if name in known:
                 members = known[name]
@@ -79,3 +80,13 @@ class GroupedIoUMetric(IoUMetric):
                 logger=MMLogger.get_current_instance(),
             )
         return metrics
+
+    def _rows(self, intersection: Tensor, union: Tensor, truth: Tensor, known: Mapping) -> list[dict]:
+        """Name, groups, IoU and accuracy in percent (NaN where undefined) and true pixels of every class."""
+        iou, accuracy = (100 * intersection.double() / total.double() for total in (union, truth))
+        rows = []
+        for index, name in enumerate(self.dataset_meta["classes"]):
+            groups = [group for group, members in known.items() if index in members]
+            figures = dict(IoU=float(iou[index]), Acc=float(accuracy[index]), pixels=int(truth[index]))
+            rows.append(dict(name=name, group=" ".join(groups), **figures))
+        return rows
