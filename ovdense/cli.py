@@ -1,4 +1,4 @@
-"""The command ``ovdense``: demo, segment, detect, panoptic, name-regions, doctor, bench, data.
+"""The command ``ovdense``: demo, segment, detect, panoptic, name-regions, doctor, bench, zoo, data.
 
 Exit codes: 0 all done; 1 some pictures failed or a data set is not fit for use; 2 nothing could be done (bad arguments,
 missing weights, unwritable folder). Heavy libraries are imported within the commands, so that ``--help`` answers at
@@ -71,7 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     regions.add_argument("image", metavar="IMAGE", help="image file")
     regions.add_argument("--boxes", nargs="+", required=True, metavar="X0,Y0,X1,Y1", help="boxes in pixels")
     regions.add_argument("--classes", required=True, help="as of detect; thousands are fine (lvis-1203)")
-    regions.add_argument("--prompt", default="roi", help="roi, crop, red-circle, blur or falip (default: %(default)s)")
+    shown = "roi, crop, red-circle, blur, falip or alpha (default: %(default)s)"
+    regions.add_argument("--prompt", default="roi", help=shown)
     regions.add_argument("--negatives", help="names whose mean similarity is taken off")
     regions.add_argument("--model", default="lite", help="as of detect")
     regions.add_argument("--pretrained", help="as of detect")
@@ -85,10 +86,30 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
     bench.add_argument("--json", metavar="FILE", help="write figures, chance levels and versions to a json file")
-    data = _add_data(commands)
-    for command in (demo, segment, detect, panoptic, regions, doctor, bench, *data):
+    actions = [*_add_zoo(commands), *_add_data(commands)]
+    for command in (demo, segment, detect, panoptic, regions, doctor, bench, *actions):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser
+
+
+def _add_zoo(commands) -> list[argparse.ArgumentParser]:
+    """The commands on published checkpoints."""
+    zoo = commands.add_parser("zoo", help="published checkpoints: list, info, download, convert")
+    actions = zoo.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listed = actions.add_parser("list", help="every checkpoint with its licence and published figure")
+    listed.add_argument("--method", help="only those of a method whose name holds this")
+    info = actions.add_parser("info", help="where it is published, how it is converted and tested")
+    download = actions.add_parser("download", help="fetch the file; goes on where an earlier try stopped")
+    download.add_argument("--out", default="checkpoints", metavar="DIR", help="folder (default: %(default)s)")
+    download.add_argument("--mirror", metavar="FROM=TO", help="read from another address (also OVDENSE_MIRROR)")
+    convert = actions.add_parser("convert", help="turn a local file into weights for our config")
+    convert.add_argument("--source", required=True, metavar="FILE", help="the file as its authors published it")
+    convert.add_argument("--out", metavar="FILE", help="file to write (default: checkpoints/NAME.pth)")
+    for action in (info, download, convert):
+        action.add_argument("name", metavar="NAME", help="as `ovdense zoo list` gives it")
+    for action in (listed, info):
+        action.add_argument("--json", action="store_true", help="as json")
+    return [listed, info, download, convert]
 
 
 def _add_data(commands) -> list[argparse.ArgumentParser]:
@@ -138,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with _calm(args.debug):
             commands = {"demo": _demo, "segment": _segment, "detect": _detect, "panoptic": _panoptic}
-            commands |= {"name-regions": _name_regions, "doctor": _doctor, "bench": _bench, "data": _data}
+            commands |= {"name-regions": _name_regions, "doctor": _doctor, "bench": _bench, "zoo": _zoo, "data": _data}
             return commands[args.command](args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -324,6 +345,35 @@ def _print_report(report) -> None:
     total = len(report.rows) + len(report.failed)
     if report.failed and total > 1:
         print(f"{len(report.failed)} of {total} failed", file=sys.stderr)
+
+
+def _zoo(args) -> int:
+    from ovdense.apis import zoo
+
+    if args.action == "list":
+        entries = [each for each in zoo.zoo() if (args.method or "").lower() in each.method.lower()]
+        print(zoo.as_json(entries) if args.json else zoo.as_table(entries))
+        return 0 if entries else 1
+    entry = zoo.find_checkpoint(args.name)
+    if args.action == "info":
+        print(zoo.as_json([entry]) if args.json else zoo.as_text(entry))
+    elif args.action == "download":
+        from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+        with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()) as progress:
+            task = progress.add_task(entry.file, total=None)
+            path = zoo.download(
+                entry,
+                args.out,
+                mirrors=args.mirror,
+                told=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        print(path)
+    else:
+        target = args.out or f"checkpoints/{entry.name}.pth"
+        zoo.convert(entry, args.source, target)
+        print(f"{target}: {entry.test.format(target=target)}")
+    return 0
 
 
 @contextlib.contextmanager

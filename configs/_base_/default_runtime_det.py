@@ -7,7 +7,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='mmdet.DetVisualizationHook'),
+    visualization=dict(type='OverlayHook'),
     vocabulary=dict(type='VocabularyHook'),
     protocol=dict(type='ProtocolHook'))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ovdense.apis.predictor import Predictor
 from ovdense.apis.results import PanopticResult
-from ovdense.functional.panoptic import INSTANCE_OFFSET
+from ovdense.functional.panoptic import panoptic_ids
 from ovdense.models.vocabulary_files import things_and_stuff
 
 
@@ -38,18 +36,11 @@ class PanopticSegmenter(Predictor):
 
     def _result(self, sample, path, image) -> PanopticResult:
         vocabulary = self.vocabulary
-        encoded = sample.pred_panoptic_seg.sem_seg[0].cpu().numpy().astype(np.int64)
-        values, ids = np.unique(encoded, return_inverse=True)
-        segments, numbers = [], np.zeros(len(values), np.int32)
-        for place, value in enumerate(values.tolist()):
-            instance, label = divmod(value, INSTANCE_OFFSET)
-            if label < vocabulary.num_classes:
-                numbers[place] = len(segments) + 1
-                segments.append(dict(id=len(segments) + 1, label=label, isthing=instance > 0))
+        ids, segments = panoptic_ids(sample.pred_panoptic_seg.sem_seg[0].cpu(), vocabulary.num_classes)
         return PanopticResult(
             tuple(vocabulary.classes),
             vocabulary.palette,
-            ids=numbers[ids].reshape(encoded.shape),
+            ids=ids.numpy(),
             segments=segments,
             path=path,
             image=image,

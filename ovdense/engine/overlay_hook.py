@@ -9,9 +9,10 @@ import numpy as np
 from mmengine.hooks import Hook
 from mmengine.structures import BaseDataElement
 
+from ovdense.functional.panoptic import panoptic_ids
 from ovdense.registry import HOOKS
 from ovdense.structures import Vocabulary
-from ovdense.visualization import draw_detections, draw_segmentation
+from ovdense.visualization import draw_detections, draw_panoptic, draw_segmentation
 
 
 @HOOKS.register_module()
@@ -19,7 +20,8 @@ class OverlayHook(Hook):
     """Writes an overlay with a legend for every ``interval``-th test picture.
 
     The picture is taken from the batch, not read again, so that it works for generated data as well. The options are
-    those of mmseg's and mmdet's visualization hooks: ``tools/test.py --show-dir DIR`` turns it on.
+    those of mmseg's and mmdet's visualization hooks: ``tools/test.py --show-dir DIR`` turns it on. Of a sample with
+    several kinds of results the panoptic map is painted, else the semantic one, else boxes and masks.
 
     Args:
         draw: whether it does anything.
@@ -72,6 +74,9 @@ class OverlayHook(Hook):
 
     def _overlay(self, image: np.ndarray, sample: BaseDataElement, names: Vocabulary) -> np.ndarray:
         options = dict(classes=names.classes, palette=names.palette)
+        if "pred_panoptic_seg" in sample:
+            ids, segments = panoptic_ids(sample.pred_panoptic_seg.sem_seg[0].cpu(), names.num_classes)
+            return draw_panoptic(image, ids.numpy(), segments, **options)
         if "pred_sem_seg" in sample:
             labels = sample.pred_sem_seg.data[0].cpu().numpy()
             return draw_segmentation(image, labels, background_index=names.background_index, **options)

@@ -1,6 +1,7 @@
 """Metrics beyond those of mmseg and mmdet, and what chance reaches."""
 
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
+from ovdense.evaluation.foreground_heat import ForegroundHeatMetric
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
 from ovdense.evaluation.grouped_iou import GroupedIoUMetric, mean_iou
 from ovdense.evaluation.heat_maps import HeatMapMetric
@@ -10,6 +11,7 @@ from ovdense.evaluation.protocol import Protocol, describe_protocol
 from ovdense.evaluation.seen_unseen_iou import SeenUnseenIoUMetric, harmonic_mean
 
 __all__ = [
+    "ForegroundHeatMetric",
     "GroupedCocoMetric",
     "GroupedIoUMetric",
     "HeatMapMetric",

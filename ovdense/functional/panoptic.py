@@ -45,3 +45,15 @@ def paste_things(
 def fill_stuff(things: Tensor, stuff: Tensor, num_classes: int) -> Tensor:
     """The panoptic map of things (H,W) with the classes of a label map (H,W) wherever it is void."""
     return torch.where(things == num_classes, stuff, things)
+
+
+def panoptic_ids(panoptic: Tensor, num_classes: int) -> tuple[Tensor, list[dict]]:
+    """Segment ids (H,W) int32, 0 for void, of a panoptic map (H,W), and ``id``, ``label``, ``isthing`` of each."""
+    values, places = torch.unique(panoptic, return_inverse=True)
+    segments, numbers = [], torch.zeros(len(values), dtype=torch.int32)
+    for place, value in enumerate(values.tolist()):
+        instance, label = divmod(value, INSTANCE_OFFSET)
+        if label < num_classes:
+            segments.append(dict(id=len(segments) + 1, label=label, isthing=instance > 0))
+            numbers[place] = len(segments)
+    return numbers.to(places.device)[places], segments

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ovdense.functional.panoptic import fill_stuff, paste_things
+from ovdense.functional.panoptic import fill_stuff, panoptic_ids, paste_things
 
 VOID = 5
 
@@ -36,3 +36,14 @@ def test_no_masks_and_stuff_behind():
 def test_the_encoding_has_room_for_999_classes():
     with pytest.raises(ValueError, match="fewer than 1000 classes, got 1000"):
         paste_things(masks([1]), torch.tensor([0]), torch.tensor([1.0]), 1000)
+
+
+def test_ids_and_segments_of_a_map():
+    ids, segments = panoptic_ids(torch.tensor([[VOID, 2, 1002], [2002, 4, 2]]), VOID)
+    assert ids.tolist() == [[0, 1, 3], [4, 2, 1]]
+    assert segments == [
+        dict(id=1, label=2, isthing=False),
+        dict(id=2, label=4, isthing=False),
+        dict(id=3, label=2, isthing=True),
+        dict(id=4, label=2, isthing=True),
+    ]

@@ -100,6 +100,17 @@ def test_tool_reports_metrics_and_writes_label_files(trained, config):
     assert json.loads(logged.read_text())["mIoU"] == metrics["mIoU"]
 
 
+def test_panoptic_maps_of_generated_scenes_are_painted(tmp_path):
+    """Scenes have no file to read the picture from."""
+    load_tool("test").main(
+        [
+            *(str(ROOT / "configs/tiny/panoptic_scenes_scenes-143-96.py"), "--work-dir", str(tmp_path)),
+            *("--show-dir", str(tmp_path / "painted"), "--cfg-options", "test_dataloader.dataset.num_scenes=2"),
+        ]
+    )
+    assert len(list((tmp_path / "painted").glob("*.jpg"))) == 2
+
+
 def test_predictor_takes_the_trained_probe(trained, config):
     from ovdense.apis import Segmenter
 
