@@ -4,7 +4,8 @@
 
 Reads ``dataset/cls/*.mat``, ``dataset/train.txt`` and ``dataset/val.txt`` of SBD (benchmark.tgz) and VOC's lists.
 Writes ``SegmentationClassAug/*.png`` and ``ImageSets/Segmentation/{trainaug,aug}.txt``: SBD and VOC's train without
-VOC's val, in alphabetical order. Pictures of VOC's own train and val keep VOC's maps. What is there already is left alone.
+VOC's val, in alphabetical order. Pictures of VOC's own train and val keep VOC's maps. What is there already is left
+alone.
 """
 
 import argparse
