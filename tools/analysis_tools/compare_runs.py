@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 SILENT = ("line", "changed")
+NO_FIGURES = ("epoch", "iter", "step", "time", "data_time", "memory")
 
 
 def read_run(path: Path) -> dict:
@@ -43,7 +44,7 @@ def figures_of(run: Mapping) -> dict[str, float]:
     """All numbers of a run by a flat name; those of classes as ``class/NAME``."""
     found = {}
     for key, value in run.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and key not in ("epoch", "iter", "step"):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and key not in NO_FIGURES:
             found[key] = float(value)
     for name, group in (run.get("groups") or {}).items():
         found[f"mIoU_{name}"] = float(group["mIoU"])
@@ -54,8 +55,8 @@ def figures_of(run: Mapping) -> dict[str, float]:
 
 
 def protocol_differences(runs: list[Mapping]) -> dict[str, list]:
-    """Entries of ``protocol`` in which the runs are not alike."""
-    protocols = [run.get("protocol") if isinstance(run.get("protocol"), Mapping) else {} for run in runs]
+    """Entries of ``protocol`` in which the runs that state one are not alike."""
+    protocols = [run["protocol"] for run in runs if isinstance(run.get("protocol"), Mapping)]
     keys = dict.fromkeys(key for protocol in protocols for key in protocol if key not in SILENT)
     values = {key: [protocol.get(key) for protocol in protocols] for key in keys}
     return {key: row for key, row in values.items() if any(value != row[0] for value in row)}
