@@ -64,7 +64,7 @@ class BenchmarkSegDataset(BaseSegDataset):
 
 VOC_SOURCE = "PASCAL VOC 2012 (JPEGImages, SegmentationClass, ImageSets/Segmentation/val.txt)"
 CONTEXT_SOURCE = (
-    "PASCAL VOC 2010 with the label maps that mmseg's tools/dataset_converters/pascal_context.py writes (JPEGImages, "
+    "PASCAL VOC 2010 with the label maps that tools/dataset_converters/pascal_context.py writes (JPEGImages, "
     "SegmentationClassContext, ImageSets/SegmentationContext/val.txt)"
 )
 VOC_FILES = dict(img_suffix=".jpg", seg_map_suffix=".png")
@@ -131,8 +131,8 @@ class COCOStuff164kDataset(BenchmarkSegDataset):
     METAINFO = COCOStuffDataset.METAINFO
     defaults = dict(img_suffix=".jpg", seg_map_suffix="_labelTrainIds.png")
     source = (
-        "COCO-Stuff 164k (images/val2017, annotations/val2017) with the label maps that mmseg's "
-        "tools/dataset_converters/coco_stuff164k.py writes (*_labelTrainIds.png)"
+        "COCO-Stuff 164k (images/val2017, annotations/val2017) with the label maps that "
+        "tools/dataset_converters/coco_stuff.py writes (*_labelTrainIds.png)"
     )
 
 
@@ -143,8 +143,8 @@ class Cityscapes19Dataset(BenchmarkSegDataset):
     METAINFO = CityscapesDataset.METAINFO
     defaults = dict(img_suffix="_leftImg8bit.png", seg_map_suffix="_gtFine_labelTrainIds.png")
     source = (
-        "Cityscapes (leftImg8bit/val, gtFine/val) with the label maps that mmseg's "
-        "tools/dataset_converters/cityscapes.py writes (*_gtFine_labelTrainIds.png)"
+        "Cityscapes (leftImg8bit/val, gtFine/val) with the label maps that "
+        "tools/dataset_converters/city_train_ids.py writes (*_gtFine_labelTrainIds.png)"
     )
 
 

@@ -8,6 +8,7 @@ from ovdense.evaluation.heat_maps import HeatMapMetric
 from ovdense.evaluation.open_vocab_ap import OpenVocabCocoMetric, OpenVocabLVISMetric
 from ovdense.evaluation.panoptic_quality import PanopticQuality
 from ovdense.evaluation.protocol import Protocol, describe_protocol
+from ovdense.evaluation.seen_unseen_iou import SeenUnseenIoUMetric, harmonic_mean
 
 __all__ = [
     "ForegroundHeatMetric",
@@ -18,9 +19,11 @@ __all__ = [
     "OpenVocabLVISMetric",
     "PanopticQuality",
     "Protocol",
+    "SeenUnseenIoUMetric",
     "chance_ap50",
     "chance_miou",
     "chance_pq",
     "describe_protocol",
+    "harmonic_mean",
     "mean_iou",
 ]

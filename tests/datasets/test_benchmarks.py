@@ -44,7 +44,7 @@ def test_a_missing_folder_is_said_with_the_remedy(name, tmp_path):
 def test_missing_label_maps_and_empty_folders_are_said(tmp_path):
     write(tmp_path / "images/val2017/1.jpg", np.zeros((2, 2, 3)))
     write(tmp_path / "annotations/val2017/1.png", np.zeros((2, 2)))
-    with pytest.raises(FileNotFoundError, match=r"1 of 2 files.*1_labelTrainIds.png.*coco_stuff164k.py"):
+    with pytest.raises(FileNotFoundError, match=r"1 of 2 files.*1_labelTrainIds.png.*coco_stuff.py"):
         dataset_of("coco-stuff", tmp_path)
     (tmp_path / "images/val2017/1.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"no \*.jpg in"):

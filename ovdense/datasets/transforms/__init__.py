@@ -8,6 +8,7 @@ from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
 from ovdense.datasets.transforms.region_crops import PackRegionCrops
 from ovdense.datasets.transforms.region_masks import LoadRegionMasks
 from ovdense.datasets.transforms.resizing import Resize
+from ovdense.datasets.transforms.zero_shot import ZeroShotLabels
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -23,6 +24,7 @@ __all__ = [
     "RandomBrightness",
     "Resize",
     "SemanticFromPanoptic",
+    "ZeroShotLabels",
     "find_images",
     "read_image",
 ]
