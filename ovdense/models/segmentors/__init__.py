@@ -7,6 +7,7 @@ from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
 from ovdense.models.segmentors.san_segmentor import SANSegmentor
 from ovdense.models.segmentors.test_settings import TestSettings
+from ovdense.models.segmentors.zero_guidance import ZeroGuidanceSegmentor
 
 __all__ = [
     "CATSegmentor",
@@ -17,4 +18,5 @@ __all__ = [
     "ProposedRegions",
     "SANSegmentor",
     "TestSettings",
+    "ZeroGuidanceSegmentor",
 ]
