@@ -1,7 +1,8 @@
-"""The command ``ovdense``: demo, segment, detect, panoptic, name-regions, doctor, bench.
+"""The command ``ovdense``: demo, segment, detect, panoptic, name-regions, doctor, bench, zoo, data.
 
-Exit codes: 0 all done; 1 some pictures failed; 2 nothing could be done (bad arguments, missing weights, unwritable
-folder). Heavy libraries are imported within the commands, so that ``--help`` answers at once.
+Exit codes: 0 all done; 1 some pictures failed or a data set is not fit for use; 2 nothing could be done (bad arguments,
+missing weights, unwritable folder). Heavy libraries are imported within the commands, so that ``--help`` answers at
+once.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ examples:
   ovdense detect clip.mp4 --classes "person, dog"
   ovdense panoptic photo.jpg --things "person, dog" --stuff "grass, sky"
   ovdense name-regions photo.jpg --boxes 10,20,200,240 --classes lvis-1203
+  ovdense data doctor ade20k-150 data/ade/ADEChallengeData2016
   ovdense segment photo.jpg --classes "cat, dog" --model ViT-B-16 --pretrained openai --method sclip
 """
 
@@ -69,7 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     regions.add_argument("image", metavar="IMAGE", help="image file")
     regions.add_argument("--boxes", nargs="+", required=True, metavar="X0,Y0,X1,Y1", help="boxes in pixels")
     regions.add_argument("--classes", required=True, help="as of detect; thousands are fine (lvis-1203)")
-    regions.add_argument("--prompt", default="roi", help="roi, crop, red-circle, blur or falip (default: %(default)s)")
+    shown = "roi, crop, red-circle, blur, falip or alpha (default: %(default)s)"
+    regions.add_argument("--prompt", default="roi", help=shown)
     regions.add_argument("--negatives", help="names whose mean similarity is taken off")
     regions.add_argument("--model", default="lite", help="as of detect")
     regions.add_argument("--pretrained", help="as of detect")
@@ -83,9 +86,48 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
     bench.add_argument("--json", metavar="FILE", help="write figures, chance levels and versions to a json file")
-    for command in (demo, segment, detect, panoptic, regions, doctor, bench):
+    actions = [*_add_zoo(commands), *_add_data(commands)]
+    for command in (demo, segment, detect, panoptic, regions, doctor, bench, *actions):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser
+
+
+def _add_zoo(commands) -> list[argparse.ArgumentParser]:
+    """The commands on published checkpoints."""
+    zoo = commands.add_parser("zoo", help="published checkpoints: list, info, download, convert")
+    actions = zoo.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listed = actions.add_parser("list", help="every checkpoint with its licence and published figure")
+    listed.add_argument("--method", help="only those of a method whose name holds this")
+    info = actions.add_parser("info", help="where it is published, how it is converted and tested")
+    download = actions.add_parser("download", help="fetch the file; goes on where an earlier try stopped")
+    download.add_argument("--out", default="checkpoints", metavar="DIR", help="folder (default: %(default)s)")
+    download.add_argument("--mirror", metavar="FROM=TO", help="read from another address (also OVDENSE_MIRROR)")
+    convert = actions.add_parser("convert", help="turn a local file into weights for our config")
+    convert.add_argument("--source", required=True, metavar="FILE", help="the file as its authors published it")
+    convert.add_argument("--out", metavar="FILE", help="file to write (default: checkpoints/NAME.pth)")
+    for action in (info, download, convert):
+        action.add_argument("name", metavar="NAME", help="as `ovdense zoo list` gives it")
+    for action in (listed, info):
+        action.add_argument("--json", action="store_true", help="as json")
+    return [listed, info, download, convert]
+
+
+def _add_data(commands) -> list[argparse.ArgumentParser]:
+    data = commands.add_parser("data", help="the data sets that are known, and whether a folder holds one of them")
+    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="names, places and titles")
+    doctor = actions.add_parser("doctor", help="what is wrong with a data set on disk, and how to mend it")
+    doctor.add_argument("name", metavar="NAME", help="ade20k-150, voc21, coco-stuff, ... (ovdense data list)")
+    doctor.add_argument("path", metavar="PATH", nargs="?", help="its folder (default: where the configs look)")
+    doctor.add_argument("--split", nargs="+", metavar="SPLIT", help="train, val, ... (default: all that are there)")
+    doctor.add_argument(
+        "--sample", type=_sample, default=500, metavar="N|all", help="files of a split to open (default: %(default)s)"
+    )
+    doctor.add_argument("--subset", action="store_true", help="the folder holds some of the official files on purpose")
+    doctor.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="the report as json, to a file or instead of the text"
+    )
+    return [listing, doctor]
 
 
 def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
@@ -117,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with _calm(args.debug):
             commands = {"demo": _demo, "segment": _segment, "detect": _detect, "panoptic": _panoptic}
-            commands |= {"name-regions": _name_regions, "doctor": _doctor, "bench": _bench}
+            commands |= {"name-regions": _name_regions, "doctor": _doctor, "bench": _bench, "zoo": _zoo, "data": _data}
             return commands[args.command](args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -197,6 +239,21 @@ def _doctor(args) -> int:
     from ovdense.apis.doctor import run_doctor
 
     return run_doctor() or 0
+
+
+def _data(args) -> int:
+    from ovdense.apis.data_doctor import data_doctor, list_data, render_report, write_report
+
+    if args.action == "list":
+        print(list_data())
+        return 0
+    options = dict(parts=args.split, sample=args.sample, subset=args.subset, progress=sys.stderr.isatty())
+    report = data_doctor(args.name, args.path, **options)
+    if args.json != "-":
+        print(render_report(report))
+    if args.json:
+        write_report(report, args.json)
+    return int(not report.ok)
 
 
 def _bench(args) -> int:
@@ -290,6 +347,35 @@ def _print_report(report) -> None:
         print(f"{len(report.failed)} of {total} failed", file=sys.stderr)
 
 
+def _zoo(args) -> int:
+    from ovdense.apis import zoo
+
+    if args.action == "list":
+        entries = [each for each in zoo.zoo() if (args.method or "").lower() in each.method.lower()]
+        print(zoo.as_json(entries) if args.json else zoo.as_table(entries))
+        return 0 if entries else 1
+    entry = zoo.find_checkpoint(args.name)
+    if args.action == "info":
+        print(zoo.as_json([entry]) if args.json else zoo.as_text(entry))
+    elif args.action == "download":
+        from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+        with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()) as progress:
+            task = progress.add_task(entry.file, total=None)
+            path = zoo.download(
+                entry,
+                args.out,
+                mirrors=args.mirror,
+                told=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        print(path)
+    else:
+        target = args.out or f"checkpoints/{entry.name}.pth"
+        zoo.convert(entry, args.source, target)
+        print(f"{target}: {entry.test.format(target=target)}")
+    return 0
+
+
 @contextlib.contextmanager
 def _calm(debug: bool):
     """Keeps the libraries' start-up chatter from the terminal unless ``--debug`` is given."""
@@ -321,6 +407,10 @@ def _probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must lie in [0, 1], got {text}")
     return value
+
+
+def _sample(text: str) -> int | None:
+    return None if text == "all" else _positive(text)
 
 
 def _positive(text: str) -> int:

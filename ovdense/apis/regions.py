@@ -17,10 +17,10 @@ from torch import Tensor
 from ovdense.apis.detector import Detector
 from ovdense.functional.fusion import region_similarity
 from ovdense.functional.region_pooling import box_coverage, crop_regions, grow_boxes, mask_coverage, pool_regions
-from ovdense.functional.region_prompts import blur_outside, foveal_bias, outline_ellipse
+from ovdense.functional.region_prompts import blur_outside, box_masks, foveal_bias, outline_ellipse
 from ovdense.models.detectors.proposals import given_instances
 
-PROMPTS = ("roi", "crop", "red-circle", "blur", "falip")
+PROMPTS = ("roi", "crop", "red-circle", "blur", "falip", "alpha")
 RED = (1.0, 0.0, 0.0)
 
 
@@ -56,7 +56,8 @@ class RegionNamer:
         detector: a Detector, whose backbone, text encoder and picture size are used; its proposals are not.
         prompt: how a region is shown to the backbone. ``roi`` pools the dense features under it (one pass a picture);
             ``crop`` encodes a square cut-out; ``red-circle`` and ``blur`` the whole picture with a red ellipse about
-            the region, or blurred outside it; ``falip`` draws the class token's attention to it.
+            the region, or blurred outside it; ``falip`` draws the class token's attention to it; ``alpha`` gives the
+            region as the fourth channel of an Alpha-CLIP.
         context: side of a crop as a factor of the box's longer side.
         size: pixels of the side of what the image embedding is taken from; None for 224, or less for small models.
         batch: crops or prompted pictures in one pass.
@@ -83,6 +84,11 @@ class RegionNamer:
         if prompt == "falip" and not hasattr(self.backbone, "biased_embeddings"):
             raise ValueError(
                 f"prompt 'falip' needs a ViT with a class token, not {self.backbone.name}: take crop or red-circle"
+            )
+        if prompt == "alpha" and getattr(self.backbone, "alpha_conv", None) is None:
+            raise ValueError(
+                f"prompt 'alpha' needs the weights of an Alpha-CLIP (tools/model_converters/import_alpha_clip.py), "
+                f"{self.backbone.name} has no alpha channel: take crop, red-circle or falip"
             )
         if prompt != "roi" and hasattr(self.backbone, "with_global"):
             self.backbone.with_global = True
@@ -176,8 +182,18 @@ class RegionNamer:
         for start in range(0, len(boxes), self.batch):
             some = slice(start, start + self.batch)
             masks = regions.masks[some, : image.shape[2], : image.shape[3]] if "masks" in regions else None
+            if self.prompt == "alpha":
+                parts.append(self._masked(image, boxes[some], masks, size))
+                continue
             parts.append(self._embedding(self._shown(image[0], boxes[some], masks, size)))
         return torch.cat(parts)
+
+    def _masked(self, image: Tensor, boxes: Tensor, masks: Tensor | None, size: int) -> Tensor:
+        """Embeddings (R, C) of the whole picture with each region in the alpha channel."""
+        masks = box_masks(boxes, tuple(image.shape[-2:])) if masks is None else masks
+        alpha = F.interpolate(masks[:, None].float(), (size, size), mode="bilinear", antialias=True)
+        pictures = F.interpolate(image, (size, size), mode="bilinear", antialias=True).expand(len(alpha), -1, -1, -1)
+        return self.backbone(pictures, masks=alpha).global_embedding
 
     def _shown(self, image: Tensor, boxes: Tensor, masks: Tensor | None, size: int) -> Tensor:
         """Pictures (R, 3, size, size) of the regions."""

@@ -1,6 +1,7 @@
 """Datasets and pipeline transforms."""
 
 from ovdense.datasets import transforms
+from ovdense.datasets.affordances import AGD20KDataset, PackAffordanceInputs
 from ovdense.datasets.benchmarks import (
     ADE20K150Dataset,
     Cityscapes19Dataset,
@@ -13,6 +14,7 @@ from ovdense.datasets.benchmarks import (
 )
 from ovdense.datasets.camvid import CamVidDataset
 from ovdense.datasets.coco_captions import CocoCaptionsDataset
+from ovdense.datasets.crowds import CrowdPointsDataset, PackCrowdInputs
 from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
@@ -27,10 +29,20 @@ from ovdense.datasets.scenes import (
     ScenesSegDataset,
 )
 from ovdense.datasets.sentences import LengthBatchSampler, SentenceDataset, pad_sentences
+from ovdense.datasets.street_scenes import (
+    ACDCDataset,
+    BDD100K19Dataset,
+    GTA5Dataset,
+    Mapillary19Dataset,
+    Mapillary66Dataset,
+)
 
 __all__ = [
+    "ACDCDataset",
     "ADE20K150Dataset",
     "ADE20KPanopticMapsDataset",
+    "AGD20KDataset",
+    "BDD100K19Dataset",
     "COCOObjectDataset",
     "COCOStuff164kDataset",
     "CamVidDataset",
@@ -39,11 +51,17 @@ __all__ = [
     "CocoPanopticMapsDataset",
     "Context59Dataset",
     "Context60Dataset",
+    "CrowdPointsDataset",
     "FolderSegDataset",
+    "GTA5Dataset",
     "ImageFolderDataset",
     "LengthBatchSampler",
+    "Mapillary19Dataset",
+    "Mapillary66Dataset",
     "MaskNounDataset",
     "OpenVocabDetDataset",
+    "PackAffordanceInputs",
+    "PackCrowdInputs",
     "RegionFolderDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",

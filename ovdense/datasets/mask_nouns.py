@@ -1,4 +1,4 @@
-"""Masked crops with the noun that each shows, for adapting a CLIP to masks (OVSeg, arXiv 2210.04150).
+"""Masked crops with the noun that each shows, for adapting a CLIP to masks (OVSeg, arXiv 2210.04150; Alpha-CLIP).
 
 Shapes: H x W pixels of a picture, s x s pixels of a crop.
 """
@@ -27,17 +27,20 @@ from ovdense.registry import DATASETS
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 
 
-def masked_crop(image: np.ndarray, mask: np.ndarray, noun: str, size: int, mean: Sequence[float]) -> dict:
+def masked_crop(
+    image: np.ndarray, mask: np.ndarray, noun: str, size: int, mean: Sequence[float], whole: bool = False
+) -> dict:
     """An item: ``inputs`` (3,s,s) uint8 RGB, ``masks`` (1,s,s) float of 0 and 1, and ``noun``.
 
     Args:
         image: (H,W,3) RGB.
         mask: (H,W) bool with at least one pixel.
         mean: colour on a 0..1 scale that stands for everything outside of the mask.
+        whole: the whole picture as it is instead of the painted crop; the mask says what is meant (Alpha-CLIP).
     """
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
-    fill = [255 * value for value in mean]
-    crops, shown = mask_crops(pixels, torch.from_numpy(np.ascontiguousarray(mask))[None].bool(), size, fill=fill)
+    options = dict(fill=None, expand=float("inf")) if whole else dict(fill=[255 * value for value in mean])
+    crops, shown = mask_crops(pixels, torch.from_numpy(np.ascontiguousarray(mask))[None].bool(), size, **options)
     return dict(inputs=crops[0].round().clamp(0, 255).byte(), masks=shown[0].float(), noun=noun)
 
 
@@ -56,6 +59,7 @@ class MaskNounDataset(BaseDataset):
         min_score: pairs of a lower score are left out.
         image_mean: colour outside of the masks, on a 0..1 scale.
         flip: mirror every second crop at random.
+        whole: see ``masked_crop``.
         kwargs: of mmengine's ``BaseDataset``.
     """
 
@@ -71,9 +75,11 @@ class MaskNounDataset(BaseDataset):
         min_score: float | None = None,
         image_mean: Sequence[float] = CLIP_MEAN,
         flip: bool = False,
+        whole: bool = False,
         **kwargs,
     ) -> None:
         self.size, self.min_score, self.image_mean, self.flip = size, min_score, tuple(image_mean), flip
+        self.whole = whole
         super().__init__(ann_file=ann_file, data_root=data_root, data_prefix=data_prefix or dict(img_path=""), **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -115,7 +121,7 @@ class MaskNounDataset(BaseDataset):
                 f"the mask of {pair['noun']!r} in {pair['img_path']} must have a pixel and the picture's size "
                 f"{image.shape[:2]}, got {mask.shape}"
             )
-        item = masked_crop(image, mask, pair["noun"], self.size, self.image_mean)
+        item = masked_crop(image, mask, pair["noun"], self.size, self.image_mean, self.whole)
         if self.flip and np.random.rand() < 0.5:
             item.update(inputs=item["inputs"].flip(-1), masks=item["masks"].flip(-1))
         return item
@@ -131,6 +137,7 @@ class ScenesMaskNounDataset(Dataset):
         num_scenes: length of the dataset.
         size: sides of the crops.
         split: ``train``, ``val`` or ``test``.
+        whole: see ``masked_crop``.
         generator: further options of ``SceneGenerator``; ``styles`` are ``TRAIN_STYLES`` if not given.
     """
 
@@ -142,10 +149,11 @@ class ScenesMaskNounDataset(Dataset):
         num_scenes: int = 100_000,
         size: int = 48,
         split: str = "train",
+        whole: bool = False,
         generator: dict | None = None,
     ) -> None:
         names = select_objects(load_vocabulary(vocabulary), objects)
-        self.num_scenes, self.size = num_scenes, size
+        self.num_scenes, self.size, self.whole = num_scenes, size, whole
         self._options = {"classes": names, "styles": TRAIN_STYLES, **SPLITS[split], **(generator or {})}
         self._generator: SceneGenerator | None = None
 
@@ -164,5 +172,6 @@ class ScenesMaskNounDataset(Dataset):
             seen = [item for item in scene.objects if (scene.instances == item.instance_id).any() and not item.ignored]
             if seen:
                 item = seen[index % len(seen)]
-                return masked_crop(scene.image, scene.instances == item.instance_id, item.name, self.size, CLIP_MEAN)
+                mask = scene.instances == item.instance_id
+                return masked_crop(scene.image, mask, item.name, self.size, CLIP_MEAN, self.whole)
             index += self.num_scenes

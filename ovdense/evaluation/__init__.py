@@ -1,15 +1,19 @@
 """Metrics beyond those of mmseg and mmdet, and what chance reaches."""
 
 from ovdense.evaluation.chance import chance_ap50, chance_miou, chance_pq
+from ovdense.evaluation.foreground_heat import ForegroundHeatMetric
 from ovdense.evaluation.grouped_coco import GroupedCocoMetric
 from ovdense.evaluation.grouped_iou import GroupedIoUMetric, mean_iou
+from ovdense.evaluation.heat_maps import HeatMapMetric
 from ovdense.evaluation.open_vocab_ap import OpenVocabCocoMetric, OpenVocabLVISMetric
 from ovdense.evaluation.panoptic_quality import PanopticQuality
 from ovdense.evaluation.protocol import Protocol, describe_protocol
 
 __all__ = [
+    "ForegroundHeatMetric",
     "GroupedCocoMetric",
     "GroupedIoUMetric",
+    "HeatMapMetric",
     "OpenVocabCocoMetric",
     "OpenVocabLVISMetric",
     "PanopticQuality",

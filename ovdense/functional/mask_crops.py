@@ -22,14 +22,15 @@ def valid_masks(masks: Tensor) -> Tensor:
 def expand_boxes(boxes: Tensor, ratio: float, size: tuple[int, int]) -> Tensor:
     """Boxes (R,4) grown about their centres to ``ratio`` times their sides, whole pixels inside of (H, W), int64.
 
-    Fractions are cut off, as the official code does; a box never loses its last row or column.
+    Fractions are cut off, as the official code does; a box never loses its last row or column. An infinite ratio is the
+    whole picture.
     """
     if ratio < 1:
         raise ValueError(f"expand is at least 1, the tight box, got {ratio}")
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) * ratio / 2
-    grown = torch.cat([centre - half, centre + half], dim=1).long()
+    grown = torch.cat([centre - half, centre + half], dim=1)
     limit = grown.new_tensor([size[1], size[0], size[1], size[0]])
-    return torch.minimum(grown.clamp(min=0), limit)
+    return torch.minimum(grown.clamp(min=0), limit).long()
 
 
 def mask_crops(
@@ -37,7 +38,7 @@ def mask_crops(
     masks: Tensor,
     size: int | tuple[int, int],
     *,
-    fill: Sequence[float] | Tensor | float = 0.0,
+    fill: Sequence[float] | Tensor | float | None = 0.0,
     expand: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Crop of every mask's box, resized without regard to its proportions; (3,H,W) x (R,H,W) -> crops and their masks.
@@ -48,7 +49,8 @@ def mask_crops(
         image: one picture; normalised, or of any range.
         masks: bool, none of them empty (``valid_masks``).
         size: of the crops.
-        fill: colour of what is outside of the mask, in the picture's range; 0 is the mean of a normalised picture.
+        fill: colour of what is outside of the mask, in the picture's range; 0 is the mean of a normalised picture, None
+            leaves the surroundings as they are.
         expand: sides of the crop relative to the tight box.
 
     Returns:
@@ -66,12 +68,13 @@ def mask_crops(
     masks = masks.bool()
     if not valid_masks(masks).all():
         raise ValueError("a mask without a pixel has no crop: leave it out, see valid_masks")
-    colour = torch.as_tensor(fill, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
+    colour = None if fill is None else torch.as_tensor(fill, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
     crops, shown = [], []
     boxes = expand_boxes(mask_boxes(masks), expand, (height, width)).tolist()
     for mask, (left, top, right, bottom) in zip(masks, boxes):
         part = mask[top:bottom, left:right]
-        crop = torch.where(part, image[:, top:bottom, left:right], colour)
+        crop = image[:, top:bottom, left:right]
+        crop = crop if colour is None else torch.where(part, crop, colour)
         crops.append(F.interpolate(crop[None], size, mode="bicubic", align_corners=False)[0])
         shown.append(F.interpolate(part[None, None].float(), size, mode="nearest")[0] > 0)
     return torch.stack(crops), torch.stack(shown)

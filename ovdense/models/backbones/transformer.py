@@ -17,17 +17,18 @@ import ovdense.functional.attention_scclip  # noqa: F401  (variants that registe
 from ovdense.functional.attention import (
     AttentionVariant,
     HeadTokens,
-    attend,
     attention_map,
     get_attention_variant,
     usual_block,
     vanilla,
 )
+from ovdense.functional.attention_override import attention_weights
 from ovdense.functional.correlation import PatchAttention
 from ovdense.functional.position import POSITION_MODES
 from ovdense.models.backbones.base import DenseBackbone, heads_to_map, to_map
 from ovdense.models.backbones.blocks import BlockParts, apply_variant
 from ovdense.models.backbones.mask_prompts import MaskPrompts
+from ovdense.models.backbones.overrides import OverriddenAttention
 from ovdense.structures import DenseFeatures
 
 PROJECTED = {"q_out": "q", "k_out": "k", "v_out": "v"}
@@ -45,7 +46,7 @@ class LastBlock:
     options: dict
 
 
-class TransformerBackbone(DenseBackbone):
+class TransformerBackbone(OverriddenAttention, DenseBackbone):
     """(B, 3, H, W) -> DenseFeatures of a stack of transformer blocks; a subclass supplies the trunk.
 
     Args:
@@ -162,40 +163,6 @@ class TransformerBackbone(DenseBackbone):
         places = torch.arange(self.prefix, tokens.k.shape[2], device=x.device)
         return PatchAttention(tokens.q[:, :, patches] * tokens.scale, tokens.k, tokens.v[:, :, patches], places, grid)
 
-    def biased_embeddings(self, images: Tensor, bias: Tensor, first_block: int = 8, chunk: int = 32) -> Tensor:
-        """Image embeddings whose class token looks where it is told, (1, 3, H, W) x (R, h, w) -> (R, C).
-
-        FALIP (arXiv 2407.05578): ``bias`` is added to the attention logits from the class token to the patches in every
-        block from ``first_block`` on; the blocks before are computed once for all regions.
-
-        Args:
-            images: one normalised image of whole cells.
-            bias: on the patch grid, one for each region.
-            first_block: of a model of 12 blocks; the same relative depth in others.
-            chunk: regions that are computed together.
-        """
-        if len(images) != 1 or self.prefix < 1:
-            raise ValueError(f"biased_embeddings takes one image and a model with a class token, got {len(images)}")
-        x, grid, rope = self.embed(images)
-        if tuple(bias.shape[1:]) != tuple(grid):
-            raise ValueError(f"the bias must lie on the grid {grid}, got {tuple(bias.shape[1:])}")
-        blocks = self.blocks()
-        first = first_block if len(blocks) <= 12 and first_block < len(blocks) else first_block * len(blocks) // 12
-        for block in blocks[:first]:
-            x = self.parts(block).forward(x, rope)
-        parts = [self._biased(x, grid, rope, some, first) for some in bias.to(x).split(chunk)]
-        return torch.cat(parts) if parts else x.new_zeros((0, self.embed_dim))
-
-    def _biased(self, x: Tensor, grid: tuple[int, int], rope, bias: Tensor, first: int) -> Tensor:
-        x = x.expand(len(bias), -1, -1)
-        mask = x.new_zeros((len(bias), 1, x.shape[1], x.shape[1]))
-        mask[:, 0, 0, self.prefix :] = bias.flatten(1)
-        for block in self.blocks()[first:]:
-            parts = self.parts(block)
-            tokens = parts.split(x, grid, self.prefix, rope=rope)
-            x = apply_variant(parts, x, attend(tokens.q, tokens.k, tokens, mask), tokens, residual=True, mlp=True)
-        return self.pool(x[:, self.global_rows()])
-
     def rerun_last(self, features: DenseFeatures, **options) -> Tensor:
         """``dense`` (B, C, h, w) of the last block run once more with other options of the variant (ResCLIP).
 
@@ -293,7 +260,7 @@ class TransformerBackbone(DenseBackbone):
     def _recorded_block(self, parts: BlockParts, x: Tensor, grid: tuple[int, int], rope) -> tuple[Tensor, Tensor]:
         """A block as it is, and its attention weights (B, H, T, T)."""
         tokens = parts.split(x, grid, self.prefix, rope=rope)
-        weights = (tokens.q @ tokens.k.transpose(-2, -1) * tokens.scale).softmax(dim=-1)
+        weights = attention_weights(tokens)
         return apply_variant(parts, x, weights @ tokens.v, tokens, residual=True, mlp=True), weights
 
     def _run_tail(

@@ -23,9 +23,9 @@ class RegionCLIPClassifier(BaseModule):
         backbone: config of a CLIP image tower, a ``CLIPViT`` for mask prompts; its class token is read.
         size: sides of the crops in pixels; None for what the tower was trained at.
         fill: what the surroundings are painted with: ``mean`` (the mean colour of the CLIP's pictures), ``zero``
-            (black), or an RGB colour of 0 to 255.
-        expand: sides of the crop relative to the mask's tight box.
-        mask_prompts: tell the tower which patches show nothing, where it has prompts for them.
+            (black), an RGB colour of 0 to 255, or ``keep`` to leave them as they are (Alpha-CLIP).
+        expand: sides of the crop relative to the mask's tight box; ``float('inf')`` shows the whole picture.
+        mask_prompts: give the tower the masks, where it takes them: for its mask prompts or its alpha channel.
         chunk: crops that go through the tower at once.
         logit_scale: factor of the cosines.
     """
@@ -48,11 +48,12 @@ class RegionCLIPClassifier(BaseModule):
             raise ValueError("crops are named by the image embedding: leave with_global of the backbone on")
         self.size = native_size(self.backbone) if size is None else size
         named = dict(mean=tuple(255 * value for value in self.backbone.image_mean), zero=(0.0, 0.0, 0.0))
+        named["keep"] = None
         if isinstance(fill, str) and fill not in named:
-            raise ValueError(f"fill is 'mean', 'zero' or an RGB colour of 0 to 255, got {fill!r}")
+            raise ValueError(f"fill is 'mean', 'zero', 'keep' or an RGB colour of 0 to 255, got {fill!r}")
         self.fill = named[fill] if isinstance(fill, str) else tuple(float(value) for value in fill)
         self.expand, self.chunk, self.logit_scale = expand, chunk, logit_scale
-        self.mask_prompts = mask_prompts and getattr(self.backbone, "mask_embedding", None) is not None
+        self.mask_prompts = mask_prompts and getattr(self.backbone, "takes_masks", False)
 
     @property
     def scale(self) -> float:
@@ -67,12 +68,13 @@ class RegionCLIPClassifier(BaseModule):
 
         ``masks`` (V,H,W) bool, none of them empty.
         """
-        mean, std, colour = (
-            image.new_tensor(values).view(3, 1, 1)
-            for values in (self.backbone.image_mean, self.backbone.image_std, self.fill)
+        mean, std = (
+            image.new_tensor(values).view(3, 1, 1) for values in (self.backbone.image_mean, self.backbone.image_std)
         )
         normalised = (image / 255 - mean) / std
-        colour = ((colour / 255 - mean) / std).flatten()
+        colour = self.fill
+        if colour is not None:
+            colour = ((image.new_tensor(colour).view(3, 1, 1) / 255 - mean) / std).flatten()
         yield from iterate_mask_crops(normalised, masks, self.size, fill=colour, expand=self.expand, chunk=self.chunk)
 
     def embed(self, crops: Tensor, shown: Tensor | None) -> Tensor:

@@ -88,7 +88,7 @@ class MaskNounContrast(BaseModel):
 
     def embed(self, crops: Tensor, masks: Tensor | None = None) -> Tensor:
         """(B,C), not normalised."""
-        prompted = masks is not None and getattr(self.backbone, "mask_embedding", None) is not None
+        prompted = masks is not None and getattr(self.backbone, "takes_masks", False)
         return self.backbone(crops, **(dict(masks=masks) if prompted else {})).global_embedding
 
     def loss(self, crops: Tensor, masks: Tensor | None, nouns: Sequence[str]) -> dict[str, Tensor]:

@@ -41,7 +41,7 @@ class SANSegmentor(OpenVocabularyMixin, BaseSegmentor):
         size_divisor: pixels that the sides are padded to multiples of at test time.
         text_encoder, vocabulary, class_embeddings: see ``OpenVocabularyMixin``.
         data_preprocessor: mmseg's.
-        test_cfg: unused, for mm's sake.
+        train_cfg, test_cfg, pretrained: unused, for mm's sake.
     """
 
     align_corners = False
@@ -61,11 +61,11 @@ class SANSegmentor(OpenVocabularyMixin, BaseSegmentor):
         data_preprocessor: dict | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
+        pretrained: str | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        with DefaultScope.overwrite_default_scope("mmseg"):
-            self.image_encoder = MMSEG_MODELS.build(ConfigDict({"type": "VisionTransformer", **image_encoder}))
+        self.image_encoder = _build_encoder(image_encoder)
         self.decode_head = MODELS.build({"type": "SideAdapterHead", **decode_head})
         embed_dim = self.decode_head.rec_with_attnbias.proj.out_features
         self.bg_embed = nn.Parameter(torch.randn(1, embed_dim) * embed_dim**-0.5)
@@ -159,3 +159,10 @@ class SANSegmentor(OpenVocabularyMixin, BaseSegmentor):
             labels = semantic_labels(logits[0].softmax(dim=-1)[:, :-1], resized)
             sample.pred_sem_seg = PixelData(data=labels[None].to(label_dtype(self.vocabulary.num_classes)))
         return data_samples
+
+
+def _build_encoder(config: dict) -> nn.Module:
+    """mmseg's ``VisionTransformer``; it reads numbers out of a tensor, of which the meta device has none."""
+    with DefaultScope.overwrite_default_scope("mmseg"), torch.device("cpu"):
+        encoder = MMSEG_MODELS.build(ConfigDict({"type": "VisionTransformer", **config}))
+    return encoder.to(torch.get_default_device())

@@ -1,0 +1,40 @@
+# GTA5, 19 classes of Cityscapes, 24,966 pictures to train; the test is on the same ones, to see that a model learns.
+# https://download.visinf.tu-darmstadt.de/data/from_games/; label maps: tools/dataset_converters/city_train_ids.py.
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='mmseg.RandomResize', scale=(1280, 720), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='mmseg.RandomCrop', crop_size=(512, 512), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmseg.PhotoMetricDistortion'),
+    dict(type='mmseg.PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ovdense.Resize', scale=(1280, 720), keep_ratio=True),
+    dict(type='LoadAnnotations'),  # after resizing: the score is taken at the original size
+    dict(type='mmseg.PackSegInputs'),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type='GTA5Dataset',
+        data_root='data/gta',
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        pipeline=train_pipeline))
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='GTA5Dataset',
+        data_root='data/gta',
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        pipeline=test_pipeline))
+val_dataloader = test_dataloader
+test_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = test_evaluator
