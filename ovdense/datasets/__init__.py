@@ -18,12 +18,14 @@ from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
 from ovdense.datasets.open_vocab_det import OpenVocabDetDataset
 from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
+from ovdense.datasets.phrases import PhraseCutDataset, PhraseFolderDataset
 from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
     ScenesObjectnessDataset,
     ScenesPanopticDataset,
+    ScenesPhraseDataset,
     ScenesSegDataset,
 )
 from ovdense.datasets.sentences import LengthBatchSampler, SentenceDataset, pad_sentences
@@ -44,12 +46,15 @@ __all__ = [
     "LengthBatchSampler",
     "MaskNounDataset",
     "OpenVocabDetDataset",
+    "PhraseCutDataset",
+    "PhraseFolderDataset",
     "RegionFolderDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesMaskNounDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
+    "ScenesPhraseDataset",
     "ScenesSegDataset",
     "SentenceDataset",
     "VOC20Dataset",
