@@ -26,12 +26,15 @@ from ovdense.datasets.panoptic_maps import (
     CityscapesPanopticMapsDataset,
     CocoPanopticMapsDataset,
 )
+from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
+from ovdense.datasets.phrases import PhraseCutDataset, PhraseFolderDataset
 from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
     ScenesObjectnessDataset,
     ScenesPanopticDataset,
+    ScenesPhraseDataset,
     ScenesSegDataset,
 )
 from ovdense.datasets.sentences import LengthBatchSampler, SentenceDataset, pad_sentences
@@ -71,12 +74,15 @@ __all__ = [
     "OpenVocabDetDataset",
     "PackAffordanceInputs",
     "PackCrowdInputs",
+    "PhraseCutDataset",
+    "PhraseFolderDataset",
     "RegionFolderDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesMaskNounDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
+    "ScenesPhraseDataset",
     "ScenesSegDataset",
     "SentenceDataset",
     "VOC20Dataset",

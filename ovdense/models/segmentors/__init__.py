@@ -2,6 +2,7 @@
 
 from ovdense.models.segmentors.caption_segmentor import CaptionSegmentor
 from ovdense.models.segmentors.cat_segmentor import CATSegmentor
+from ovdense.models.segmentors.clipseg_segmentor import CLIPSegmentor
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
@@ -11,6 +12,7 @@ from ovdense.models.segmentors.zero_guidance import ZeroGuidanceSegmentor
 
 __all__ = [
     "CATSegmentor",
+    "CLIPSegmentor",
     "CaptionSegmentor",
     "EncodedImages",
     "FelzenszwalbRegions",
