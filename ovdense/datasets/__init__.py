@@ -26,7 +26,6 @@ from ovdense.datasets.panoptic_maps import (
     CityscapesPanopticMapsDataset,
     CocoPanopticMapsDataset,
 )
-from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
 from ovdense.datasets.phrases import PhraseCutDataset, PhraseFolderDataset
 from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
