@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ovdense.functional.panoptic import INSTANCE_OFFSET
+from ovdense.functional.region_pooling import mask_boxes
 from ovdense.functional.resample import AxisMatrix, apply_separable, bilinear_axis
 
 BAND_ELEMENTS = 1 << 22  # numbers of a band: 16 MB in float32
@@ -261,15 +262,3 @@ def top_instances(
         inside = inside.flatten(1).float()
         quality[part] = (logits.sigmoid().flatten(1) * inside).sum(1) / (inside.sum(1) + 1e-6)
     return MaskInstances(scores * quality, labels, found, mask_boxes(found), index)
-
-
-def mask_boxes(masks: Tensor) -> Tensor:
-    """Tight boxes xyxy, right and bottom exclusive, of masks (N,H,W) bool -> (N,4) float32; zeros for an empty mask."""
-    boxes = []
-    for occupied in (masks.any(dim=1), masks.any(dim=2)):  # columns, lines
-        places = torch.arange(occupied.shape[1], device=masks.device)
-        first = torch.where(occupied, places, occupied.shape[1]).amin(dim=1) if len(masks) else places[:0]
-        last = torch.where(occupied, places + 1, 0).amax(dim=1) if len(masks) else places[:0]
-        boxes.append((torch.minimum(first, last), last))
-    (left, right), (top, bottom) = boxes
-    return torch.stack([left, top, right, bottom], dim=1).float()
