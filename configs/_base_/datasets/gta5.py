@@ -36,5 +36,5 @@ test_dataloader = dict(
         data_prefix=dict(img_path='images', seg_map_path='labels'),
         pipeline=test_pipeline))
 val_dataloader = test_dataloader
-test_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], present_only=False)
 val_evaluator = test_evaluator
