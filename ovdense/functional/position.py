@@ -7,7 +7,8 @@ named mode:
   not g / h (SCLIP, NACLIP, ClearCLIP, DINO);
 - ``mmseg``: bicubic, to the size (h, w) (MaskCLIP, CLIP-DINOiser and mmseg's ViT);
 - ``gem``: bicubic with antialiasing, to the size (h, w) (GEM and open_clip's checkpoint loader);
-- ``bilinear``: bilinear, to the size (h, w) (DenseCLIP, ZegCLIP, ExCEL).
+- ``bilinear``: bilinear, to the size (h, w) (DenseCLIP, ZegCLIP, ExCEL);
+- ``crop``: the first h rows and w columns of a table that is large enough (DenseCLIP's detectors).
 
 Shapes: P leading tokens without a place (class token, registers), g_h x g_w grid of the table, D channels.
 """
@@ -41,11 +42,21 @@ def _bilinear(table: Tensor, grid: Grid) -> Tensor:
     return F.interpolate(table, size=grid, mode="bilinear", align_corners=False)
 
 
+def _crop(table: Tensor, grid: Grid) -> Tensor:
+    if grid[0] > table.shape[-2] or grid[1] > table.shape[-1]:
+        raise ValueError(
+            f"position='crop' needs a table of at least {grid[0]} x {grid[1]} cells (table_side), got "
+            f"{table.shape[-2]} x {table.shape[-1]}"
+        )
+    return table[..., : grid[0], : grid[1]]
+
+
 POSITION_MODES: dict[str, Callable[[Tensor, Grid], Tensor]] = {
     "sclip": _sclip,
     "mmseg": _mmseg,
     "gem": _gem,
     "bilinear": _bilinear,
+    "crop": _crop,
 }
 
 
