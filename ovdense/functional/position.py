@@ -56,7 +56,6 @@ POSITION_MODES: dict[str, Callable[[Tensor, Grid], Tensor]] = {
     "mmseg": _mmseg,
     "gem": _gem,
     "bilinear": _bilinear,
-    "crop": _crop,
 }
 
 
@@ -74,7 +73,7 @@ def resize_position_table(
     Args:
         table: position embeddings, leading tokens first, then the grid row by row.
         grid: (h, w) of the patch grid.
-        mode: one of ``POSITION_MODES``.
+        mode: one of ``POSITION_MODES``, or ``crop``.
         prefix: P, number of leading rows.
         table_grid: (g_h, g_w) of the table; square when not given.
         official_quirks: as the official code of SCLIP and MaskCLIP does, leave the table alone whenever the *number*
@@ -83,7 +82,7 @@ def resize_position_table(
     Raises:
         ValueError: unknown mode, or a table that is not a grid of that size.
     """
-    if mode not in POSITION_MODES:
+    if mode not in POSITION_MODES and mode != "crop":
         raise ValueError(f"position must be one of {sorted(POSITION_MODES)}, got {mode!r}")
     cells = table.shape[0] - prefix
     if table_grid is None:
@@ -96,5 +95,6 @@ def resize_position_table(
     if tuple(grid) == tuple(table_grid) or (official_quirks and cells == grid[0] * grid[1]):
         return table
     spatial = table[prefix:].reshape(1, *table_grid, -1).permute(0, 3, 1, 2).float()
-    resized = POSITION_MODES[mode](spatial, tuple(grid)).flatten(2)[0].T
+    resize = _crop if mode == "crop" else POSITION_MODES[mode]
+    resized = resize(spatial, tuple(grid)).flatten(2)[0].T
     return torch.cat([table[:prefix], resized.to(table.dtype)])

@@ -65,8 +65,8 @@ class CLIPResNet(DenseBackbone):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if position is not None and position not in POSITION_MODES:
-            raise ValueError(f"position must be None or one of {sorted(POSITION_MODES)}, got {position!r}")
+        if position is not None and position not in (*POSITION_MODES, "crop"):
+            raise ValueError(f"position must be None or one of {sorted((*POSITION_MODES, 'crop'))}, got {position!r}")
         self.variant = get_attention_variant(attention)
         if self.variant.streams > 1 or self.variant.tail is not None or self.variant.recorded:
             raise ValueError(f"a ResNet has one attention layer, but {attention!r} needs a stack of them")

@@ -69,7 +69,8 @@ class DenseCLIPSegmentor(EncoderDecoder):
 
     Args:
         backbone: CLIP with ``attention="vanilla"``, ``position="bilinear"``, ``capture=("dense_cls",)``,
-            ``frozen=False`` (for a ViT ``out_indices`` of four blocks as well), or any backbone with maps and a ``pool``.
+            ``frozen=False`` (for a ViT ``out_indices`` of four blocks as well), or any backbone with maps and a
+            ``pool``.
         vocabulary: the classes, fixed for good: the decode head has a channel for each.
         text: arguments of ``ContextText`` but ``classes``.
         context_decoder: arguments of ``ContextDecoder``.
