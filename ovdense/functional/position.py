@@ -7,7 +7,8 @@ named mode:
   not g / h (SCLIP, NACLIP, ClearCLIP, DINO);
 - ``mmseg``: bicubic, to the size (h, w) (MaskCLIP, CLIP-DINOiser and mmseg's ViT);
 - ``gem``: bicubic with antialiasing, to the size (h, w) (GEM and open_clip's checkpoint loader);
-- ``bilinear``: bilinear, to the size (h, w) (DenseCLIP, ZegCLIP, ExCEL).
+- ``bilinear``: bilinear, to the size (h, w) (DenseCLIP, ZegCLIP, ExCEL);
+- ``crop``: the first h rows and w columns of a table that is large enough (DenseCLIP's detectors).
 
 Shapes: P leading tokens without a place (class token, registers), g_h x g_w grid of the table, D channels.
 """
@@ -41,6 +42,15 @@ def _bilinear(table: Tensor, grid: Grid) -> Tensor:
     return F.interpolate(table, size=grid, mode="bilinear", align_corners=False)
 
 
+def _crop(table: Tensor, grid: Grid) -> Tensor:
+    if grid[0] > table.shape[-2] or grid[1] > table.shape[-1]:
+        raise ValueError(
+            f"position='crop' needs a table of at least {grid[0]} x {grid[1]} cells (table_side), got "
+            f"{table.shape[-2]} x {table.shape[-1]}"
+        )
+    return table[..., : grid[0], : grid[1]]
+
+
 POSITION_MODES: dict[str, Callable[[Tensor, Grid], Tensor]] = {
     "sclip": _sclip,
     "mmseg": _mmseg,
@@ -63,7 +73,7 @@ def resize_position_table(
     Args:
         table: position embeddings, leading tokens first, then the grid row by row.
         grid: (h, w) of the patch grid.
-        mode: one of ``POSITION_MODES``.
+        mode: one of ``POSITION_MODES``, or ``crop``.
         prefix: P, number of leading rows.
         table_grid: (g_h, g_w) of the table; square when not given.
         official_quirks: as the official code of SCLIP and MaskCLIP does, leave the table alone whenever the *number*
@@ -72,7 +82,7 @@ def resize_position_table(
     Raises:
         ValueError: unknown mode, or a table that is not a grid of that size.
     """
-    if mode not in POSITION_MODES:
+    if mode not in POSITION_MODES and mode != "crop":
         raise ValueError(f"position must be one of {sorted(POSITION_MODES)}, got {mode!r}")
     cells = table.shape[0] - prefix
     if table_grid is None:
@@ -85,5 +95,6 @@ def resize_position_table(
     if tuple(grid) == tuple(table_grid) or (official_quirks and cells == grid[0] * grid[1]):
         return table
     spatial = table[prefix:].reshape(1, *table_grid, -1).permute(0, 3, 1, 2).float()
-    resized = POSITION_MODES[mode](spatial, tuple(grid)).flatten(2)[0].T
+    resize = _crop if mode == "crop" else POSITION_MODES[mode]
+    resized = resize(spatial, tuple(grid)).flatten(2)[0].T
     return torch.cat([table[:prefix], resized.to(table.dtype)])

@@ -52,7 +52,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clipseg")
     options = ["train_cfg.max_iters=2", "train_cfg.val_interval=2", "default_hooks.checkpoint.interval=2"]
     options += ["train_dataloader.batch_size=2", "val_dataloader.dataset.num_scenes=4", "param_scheduler=None"]
-    config = str(TINY / "clipseg_scenes_1xb16-1k_scenes-48-96.py")
+    config = str(TINY / "clipseg_scenes_1xb16-250_scenes-48-96.py")
     load(ROOT / "tools" / "train.py").main([config, "--work-dir", str(folder), "--cfg-options", *options])
     DefaultScope.overwrite_default_scope("ovdense")
     return folder / "iter_2.pth"
@@ -66,7 +66,7 @@ def test_the_checkpoint_holds_the_decoder_alone(trained):
 def test_the_twin_is_tested_by_phrases_and_by_names(trained, tmp_path):
     test = load(ROOT / "tools" / "test.py")
     arguments = [str(trained), "--work-dir", str(tmp_path), "--cfg-options", "test_dataloader.dataset.num_scenes=4"]
-    metrics = test.main([str(TINY / "clipseg_scenes_1xb16-1k_scenes-48-96.py"), *arguments])
+    metrics = test.main([str(TINY / "clipseg_scenes_1xb16-250_scenes-48-96.py"), *arguments])
     assert 0 <= metrics["phrases/mIoU_0.5"] <= 100 and "phrases/AP" in metrics
     metrics = test.main([str(TINY / "clipseg_scenes_scenes-48-96.py"), *arguments])
     assert 0 <= metrics["mIoU"] <= 100

@@ -38,6 +38,8 @@ class CLIPResNet(DenseBackbone):
             the pool with every position as a query.
         attention_options: keyword arguments of the variant.
         position: add the pool's position table, resized in this mode; None leaves it out, as MaskCLIP does.
+        table_side: cells along a side of the pool's position table, which is resized once, bilinear (DenseCLIP's code:
+            16 for segmentation, 42 for detection with ``position="crop"``); None keeps the weights' own.
         strides: of the four stages. (1, 2, 1, 1) with dilations (1, 1, 2, 4) gives stride 8 (MaskCLIP+).
         dilations: of the four stages.
         contract_dilation: the first block of a dilated stage takes half its dilation, as in mmseg.
@@ -56,14 +58,15 @@ class CLIPResNet(DenseBackbone):
         attention: str = "value",
         attention_options: dict | None = None,
         position: str | None = None,
+        table_side: int | None = None,
         strides: Sequence[int] = STRIDES,
         dilations: Sequence[int] = DILATIONS,
         contract_dilation: bool = True,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if position is not None and position not in POSITION_MODES:
-            raise ValueError(f"position must be None or one of {sorted(POSITION_MODES)}, got {position!r}")
+        if position is not None and position not in (*POSITION_MODES, "crop"):
+            raise ValueError(f"position must be None or one of {sorted((*POSITION_MODES, 'crop'))}, got {position!r}")
         self.variant = get_attention_variant(attention)
         if self.variant.streams > 1 or self.variant.tail is not None or self.variant.recorded:
             raise ValueError(f"a ResNet has one attention layer, but {attention!r} needs a stack of them")
@@ -74,6 +77,10 @@ class CLIPResNet(DenseBackbone):
         self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
         self.logit_scale = min(loaded.logit_scale, 100.0)
         self.visual = loaded.visual
+        if table_side is not None:
+            table = self.visual.attnpool.positional_embedding
+            resized = resize_position_table(table.detach(), (table_side, table_side), "bilinear")
+            self.visual.attnpool.positional_embedding = nn.Parameter(resized.clone())
         if len(strides) != 4 or len(dilations) != 4 or set(strides) - {1, 2}:
             raise ValueError(f"a ResNet has 4 stages of stride 1 or 2, got strides {strides}, dilations {dilations}")
         for stage, default, stride, dilation in zip(self._stages(), STRIDES, strides, dilations):

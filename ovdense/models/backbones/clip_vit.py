@@ -51,6 +51,7 @@ class CLIPViT(TransformerBackbone):
         official_quirks: do not resize the position table when only the number of cells agrees, as the official code.
         finetune: parts of the tower that learn, some of ``q``, ``k``, ``v`` (projections of every block) and
             ``position``; the rest stays frozen. None: as ``frozen`` says.
+        class_twice: add the class embedding to its own token once more, as the code of DenseCLIP and ZegCLIP does.
         **kwargs: see ``TransformerBackbone``.
     """
 
@@ -66,6 +67,7 @@ class CLIPViT(TransformerBackbone):
         alpha: bool | None = None,
         official_quirks: bool = False,
         finetune: Sequence[str] | None = None,
+        class_twice: bool = False,
         **kwargs,
     ) -> None:
         if finetune:
@@ -80,7 +82,7 @@ class CLIPViT(TransformerBackbone):
         self.image_mean, self.image_std = loaded.image_mean, loaded.image_std
         self.logit_scale = min(loaded.logit_scale, 100.0)
         self.stride, self.official_quirks = visual.patch_size[0], official_quirks
-        self.visual = visual
+        self.visual, self.class_twice = visual, class_twice
         tables = prompt_tables(loaded, mask_prompt_depth)
         self.mask_embedding = None if tables is None else nn.Parameter(tables)
         self._check_prompts()
@@ -145,7 +147,7 @@ class CLIPViT(TransformerBackbone):
             table_grid=visual.grid_size,
             official_quirks=self.official_quirks,
         )
-        class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        class_token = (1 + self.class_twice) * visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         patches = patches.flatten(2).transpose(1, 2)
         if prompts is not None:
             patches = prompts.replace(patches, 0)

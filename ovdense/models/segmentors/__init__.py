@@ -3,6 +3,7 @@
 from ovdense.models.segmentors.caption_segmentor import CaptionSegmentor
 from ovdense.models.segmentors.cat_segmentor import CATSegmentor
 from ovdense.models.segmentors.clipseg_segmentor import CLIPSegmentor
+from ovdense.models.segmentors.denseclip_segmentor import DenseCLIPSegmentor, PatchPyramid
 from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
@@ -14,9 +15,11 @@ __all__ = [
     "CATSegmentor",
     "CLIPSegmentor",
     "CaptionSegmentor",
+    "DenseCLIPSegmentor",
     "EncodedImages",
     "FelzenszwalbRegions",
     "OpenVocabSegmentor",
+    "PatchPyramid",
     "ProposedRegions",
     "SANSegmentor",
     "TestSettings",

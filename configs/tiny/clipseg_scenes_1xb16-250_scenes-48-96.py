@@ -4,6 +4,6 @@ _base_ = [
     '../_base_/datasets/scenes_phrases.py',
     '../_base_/default_runtime_seg.py',
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=1000)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-2))
-param_scheduler = [dict(type='OneCycleLR', eta_max=2e-3, total_steps=1000, by_epoch=False)]
+param_scheduler = [dict(type='OneCycleLR', eta_max=2e-3, total_steps=250, by_epoch=False)]
