@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 
-from adapters.base import Adapter
 from adapters.baron_distillation import POSITIONS, Distillation
+from adapters.base import Adapter
 from adapters.parts import split_weights
 from ovdense.functional.neighbourhood import cell_probabilities, direction_probabilities
 from ovdense.functional.region_classification import region_cross_entropy
