@@ -1,4 +1,4 @@
-"""F-VLM at full size builds without weights, and its regions go through the attention pool of its frozen CLIP ResNet."""
+"""F-VLM at full size builds without weights; its regions go through the attention pool of its frozen CLIP ResNet."""
 
 from pathlib import Path
 
