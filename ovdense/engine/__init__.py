@@ -7,6 +7,7 @@ from ovdense.engine.feature_cache import FeatureCache, FeatureCacheHook
 from ovdense.engine.muon import MuonAdamW, MuonConstructor
 from ovdense.engine.overlay_hook import OverlayHook
 from ovdense.engine.protocol_hook import ProtocolHook
+from ovdense.engine.region_targets import RegionTargetHook
 from ovdense.engine.vocabulary_hook import VocabularyHook
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "MuonConstructor",
     "OverlayHook",
     "ProtocolHook",
+    "RegionTargetHook",
     "VocabularyHook",
 ]

@@ -5,6 +5,7 @@ Everything that is left out is named with its reason; what nobody knows ends the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -102,6 +103,53 @@ def from_fvit(checkpoint) -> Imported:
     if unknown or missing:
         raise ValueError(
             "this is no checkpoint of F-ViT: "
+            + (f"it has no weights of {', '.join(missing)}; " if missing else "")
+            + (f"{len(unknown)} are not known: {', '.join(unknown[:4])}" if unknown else "")
+        )
+    return result
+
+
+OVDET_BOX = "roi_head.bbox_head."
+OVDET_LEFT_OUT = {
+    "roi_head.clip.": "the frozen CLIP comes from its own file",
+}
+OVDET_PLACES = re.compile(r"roi_head\.baron_\w+\.positional_embed\.pos_proj\.")
+
+
+def from_ovdet(checkpoint) -> Imported:
+    """A checkpoint of ovdet (BARON on Faster or Mask R-CNN, FPN or C4) by the names of ``OpenVocabTwoStageDetector``.
+
+    Raises:
+        ValueError: it has weights that no such detector has, or lacks those of a part.
+    """
+    tensors = plain_state_dict(checkpoint, "the checkpoint")
+    result, unknown = Imported({}), []
+    box = {name.removeprefix(OVDET_BOX): value for name, value in tensors.items() if name.startswith(OVDET_BOX)}
+    head = baron_bbox_head(box)
+    result.weights.update({OVDET_BOX + name: value for name, value in head.items()})
+    for name, value in tensors.items():
+        reason = next((reason for prefix, reason in OVDET_LEFT_OUT.items() if name.startswith(prefix)), None)
+        if name.startswith(OVDET_BOX):
+            if (short := name.removeprefix(OVDET_BOX)) in ("cls_embeddings", "is_base"):
+                result.left_out[name] = "classes and their groups follow the vocabulary"
+            elif short == "cls_bias":
+                result.left_out[name] = "it moves the logits of training alone"
+            elif short == "bg_embedding":
+                result.left_out[name] = "a background of zeros is classifier.background='zero'"
+        elif reason:
+            result.left_out[name] = reason
+        elif OVDET_PLACES.match(name):
+            result.weights[OVDET_PLACES.sub("distiller.position.", name)] = value
+        elif name.startswith(("backbone.", "neck.", "rpn_head.", "roi_head.shared_head.", "roi_head.mask_head.")):
+            result.weights[name] = value
+        else:
+            unknown.append(name)
+    result.weights.pop(f"{OVDET_BOX}cls_bias", None)
+    needed = ("backbone.", "rpn_head.", f"{OVDET_BOX}fc_cls.projection.", f"{OVDET_BOX}fc_reg.")
+    missing = [part for part in needed if not _has(result, part)]
+    if unknown or missing:
+        raise ValueError(
+            "this is no checkpoint of ovdet: "
             + (f"it has no weights of {', '.join(missing)}; " if missing else "")
             + (f"{len(unknown)} are not known: {', '.join(unknown[:4])}" if unknown else "")
         )

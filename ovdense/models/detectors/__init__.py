@@ -1,5 +1,7 @@
 """Detectors and the proposal generators that they take."""
 
+from ovdense.models.detectors.baron import BARONDetector
+from ovdense.models.detectors.detached_rpn import DetachedRPNHead
 from ovdense.models.detectors.frozen_vlm import FrozenVLMDetector
 from ovdense.models.detectors.maft_plus import MAFTPlus
 from ovdense.models.detectors.mask_tuning import MaskTunedMaskFormer
@@ -12,9 +14,12 @@ from ovdense.models.detectors.proposals import GivenProposals, ProposalGenerator
 from ovdense.models.detectors.segment_proposals import SegmentProposals
 from ovdense.models.detectors.text_two_stage import OpenVocabTwoStageDetector
 from ovdense.models.detectors.tiny_proposals import TinyProposalNet
+from ovdense.models.detectors.vild import ViLDDetector
 from ovdense.models.detectors.vit_pyramid import ViTPyramid
 
 __all__ = [
+    "BARONDetector",
+    "DetachedRPNHead",
     "EncodedMasks",
     "EncodedRegions",
     "FrozenVLMDetector",
@@ -31,5 +36,6 @@ __all__ = [
     "RPNProposals",
     "SegmentProposals",
     "TinyProposalNet",
+    "ViLDDetector",
     "ViTPyramid",
 ]

@@ -182,8 +182,16 @@ class OpenVocabTwoStageDetector(OpenVocabularyMixin, TwoStageDetector):
         else:
             proposals = self.propose(batch_inputs, features, maps, batch_data_samples)
             proposals = [InstanceData(bboxes=get_box_tensor(one.bboxes), scores=_scores(one)) for one in proposals]
-        losses.update(self.roi_head.loss(self.region_maps(features, maps), proposals, batch_data_samples))
+        x = self.region_maps(features, maps)
+        losses.update(self.extra_losses(batch_inputs, x, proposals, batch_data_samples))
+        losses.update(self.roi_head.loss(x, proposals, batch_data_samples))
         return losses
+
+    def extra_losses(
+        self, images: Tensor, x: Sequence[Tensor], proposals: Sequence[InstanceData], samples: Sequence
+    ) -> dict[str, Tensor]:
+        """What a subclass learns besides, from normalised images, region maps and proposals in pixels of the input."""
+        return {}
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """Detections of normalised images (B,3,H,W) with the present vocabulary."""
