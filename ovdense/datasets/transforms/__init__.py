@@ -2,6 +2,7 @@
 
 from ovdense.datasets.transforms.cropping import CenterCrop
 from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, ImageError, find_images, read_image
+from ovdense.datasets.transforms.image_tags import ImageTags
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
 from ovdense.datasets.transforms.panoptic import LoadPanopticMap, SemanticFromPanoptic
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
@@ -22,6 +23,7 @@ __all__ = [
     "MAX_PIXELS",
     "CenterCrop",
     "ImageError",
+    "ImageTags",
     "LoadImage",
     "LoadLabels",
     "LoadPanopticMap",

@@ -19,6 +19,7 @@ from ovdense.models.backbones.proxy import ProxyBackbone
 from ovdense.models.backbones.region_refined import RegionRefinedBackbone
 from ovdense.models.backbones.sam import SAMBackbone
 from ovdense.models.backbones.stages import StageBackbone
+from ovdense.models.backbones.surgery import SurgeryCLIP
 from ovdense.models.backbones.trident import TridentBackbone
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "RegionRefinedBackbone",
     "SAMBackbone",
     "StageBackbone",
+    "SurgeryCLIP",
     "TridentBackbone",
     "load_clip",
 ]

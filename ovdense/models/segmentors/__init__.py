@@ -1,5 +1,6 @@
 """Segmentors: mmseg models that take a vocabulary."""
 
+from ovdense.models.segmentors.attribute_segmentor import AttributeSegmentor
 from ovdense.models.segmentors.caption_segmentor import CaptionSegmentor
 from ovdense.models.segmentors.cat_segmentor import CATSegmentor
 from ovdense.models.segmentors.clipseg_segmentor import CLIPSegmentor
@@ -8,10 +9,12 @@ from ovdense.models.segmentors.encoded_images import EncodedImages
 from ovdense.models.segmentors.open_vocab_segmentor import OpenVocabSegmentor
 from ovdense.models.segmentors.region_sources import FelzenszwalbRegions, ProposedRegions
 from ovdense.models.segmentors.san_segmentor import SANSegmentor
+from ovdense.models.segmentors.tagged_segmentor import TaggedSegmentor
 from ovdense.models.segmentors.test_settings import TestSettings
 from ovdense.models.segmentors.zero_guidance import ZeroGuidanceSegmentor
 
 __all__ = [
+    "AttributeSegmentor",
     "CATSegmentor",
     "CLIPSegmentor",
     "CaptionSegmentor",
@@ -22,6 +25,7 @@ __all__ = [
     "PatchPyramid",
     "ProposedRegions",
     "SANSegmentor",
+    "TaggedSegmentor",
     "TestSettings",
     "ZeroGuidanceSegmentor",
 ]
