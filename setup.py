@@ -29,7 +29,7 @@ RUNTIME = [
     "rich>=13",
 ]
 EXTRAS = {
-    "demo": ["gradio>=6", "supervision>=0.27"],
+    "demo": ["gradio>=6", "supervision>=0.27", "trackers>=2"],
     "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
     "sam": ["segment-anything>=1.0"],
     "eval": ["faster-coco-eval>=1.6"],

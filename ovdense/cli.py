@@ -16,6 +16,10 @@ import warnings
 
 from ovdense.version import __version__
 
+# As apis.regions.PROMPTS and apis.label_files.FORMATS, whose modules are too heavy for --help.
+PROMPTS = ("roi", "crop", "red-circle", "blur", "falip", "alpha")
+FORMATS = ("coco", "yolo", "label-studio")
+
 EPILOG = """\
 examples:
   ovdense demo
@@ -63,7 +67,12 @@ def build_parser() -> argparse.ArgumentParser:
     panoptic.add_argument("--things", help='countable names ("person, dog"), as --classes takes them, instead of it')
     panoptic.add_argument("--stuff", help='uncountable names ("grass, sky"); goes with --things')
     detect.add_argument(
-        "--formats", nargs="+", default=[], metavar="FORMAT", help="coco (always written), yolo, label-studio"
+        "--formats",
+        nargs="+",
+        default=[],
+        choices=FORMATS,
+        metavar="FORMAT",
+        help="coco (always written), yolo, label-studio",
     )
     detect.add_argument("--no-track", action="store_true", help="videos: boxes frame by frame, without track numbers")
     detect.add_argument("--every", type=_positive, default=1, metavar="N", help="videos: one frame in N")
@@ -71,14 +80,15 @@ def build_parser() -> argparse.ArgumentParser:
     regions.add_argument("image", metavar="IMAGE", help="image file")
     regions.add_argument("--boxes", nargs="+", required=True, metavar="X0,Y0,X1,Y1", help="boxes in pixels")
     regions.add_argument("--classes", required=True, help="as of detect; thousands are fine (lvis-1203)")
-    shown = "roi, crop, red-circle, blur, falip or alpha (default: %(default)s)"
-    regions.add_argument("--prompt", default="roi", help=shown)
+    prompts = f"{', '.join(PROMPTS)} (default: %(default)s)"
+    regions.add_argument("--prompt", default="roi", choices=PROMPTS, metavar="PROMPT", help=prompts)
     regions.add_argument("--negatives", help="names whose mean similarity is taken off")
     regions.add_argument("--model", default="lite", help="as of detect")
     regions.add_argument("--pretrained", help="as of detect")
     regions.add_argument("--top", type=_positive, default=3, help="names a box (default: %(default)s)")
     regions.add_argument("--device", help="cpu, cuda:0, ... (default: the GPU if there is one)")
     regions.add_argument("--json", metavar="FILE", help="write boxes and names to a json file")
+    regions.add_argument("--plot", metavar="FILE", help="write the picture with the boxes and their best names")
     doctor = commands.add_parser("doctor", help="what is native, emulated or missing on this machine, and what to do")
     bench = commands.add_parser("bench", help="the shipped models on the fixed scenes, beside chance")
     bench.add_argument(
@@ -209,11 +219,11 @@ def _detect_videos(args, predictor, adjust) -> None:
 
 
 def _name_regions(args) -> int:
-    from ovdense.apis.files import write_json
+    from ovdense.apis.files import write_image, write_json
     from ovdense.apis.regions import RegionNamer, as_boxes
 
-    namer = RegionNamer.from_pretrained(args.model, args.pretrained, device=args.device, prompt=args.prompt)
     boxes = as_boxes(args.boxes)
+    namer = RegionNamer.from_pretrained(args.model, args.pretrained, device=args.device, prompt=args.prompt)
     names = namer.classify_regions(args.image, boxes=boxes, vocabulary=args.classes, negatives=args.negatives)
     found = names.top(args.top)
     for box, words in zip(boxes, found):
@@ -221,6 +231,8 @@ def _name_regions(args) -> int:
     if args.json:
         rows = [dict(box=box, names=[dict(name=n, score=s) for n, s in words]) for box, words in zip(boxes, found)]
         print(f"wrote {write_json(args.json, dict(image=args.image, prompt=args.prompt, regions=rows))}")
+    if args.plot:
+        print(f"wrote {write_image(args.plot, names.plot(args.image))}")
     return 0
 
 
@@ -333,12 +345,15 @@ def _print_report(report) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ovdense.apis.batch import list_files
+
     if report.rows:
         table = Table("image", "found", "overlay")
         for row in report.rows[:200]:
             table.add_row(*map(escape, row))
         Console(width=None if sys.stdout.isatty() else 160).print(table)
-    for path in report.files[-1:] if len(report.rows) > 1 else report.files:
+    overlays = {overlay for _, _, overlay in report.rows} if len(report.rows) > 1 else set()
+    for path in list_files(path for path in report.files if str(path) not in overlays):
         print(f"wrote {path}")
     for failure in report.failed:
         print(f"failed: {_one_line(failure.error)}", file=sys.stderr)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ovdense import cli
+from ovdense.apis.batch import list_files
 
 CONFIG = """
 default_scope = "ovdense"
@@ -120,9 +121,37 @@ def test_weights_that_are_out_of_reach(work, capsys):
     assert shown.count("\n") == 1 and "lite" in shown and "scenes" in shown
 
 
+def test_every_file_that_was_written_is_said(work, capsys):
+    assert run("photos", "--classes", "ball, sky", "--out", "out", "--json") == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote")]
+    assert said == ["wrote out/a_labels.png", "wrote out/b_labels.png", "wrote out/segments.json"]
+    paths = [work / f"{index}.txt" for index in range(9)]
+    assert list_files([*paths, work / "x.json"]) == [f"9 .txt files in {work}", str(work / "x.json")]
+
+
+def test_choices_are_those_of_the_apis():
+    from ovdense.apis.label_files import FORMATS
+    from ovdense.apis.regions import PROMPTS
+
+    assert cli.FORMATS == FORMATS and cli.PROMPTS == PROMPTS
+
+
+def test_regions_are_named_written_and_painted(work, capsys):
+    words = ["--classes", "ball, sky", "--model", "scenes", "--device", "cpu"]
+    files = ["--json", "names.json", "--plot", "names.png"]
+    assert cli.main(["name-regions", "photos/a.png", "--boxes", "2,3,40,30", "0,0,64,40", *words, *files]) == 0
+    regions = json.loads((work / "names.json").read_text())["regions"]
+    assert [one["box"] for one in regions] == [[2, 3, 40, 30], [0, 0, 64, 40]]
+    assert {name["name"] for name in regions[0]["names"]} == {"ball", "sky"}
+    assert cv2.imread("names.png").shape[1] == 640  # small pictures are enlarged, so that names can be read
+    assert "2,3,40,30: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["detect", "a.png", "--formats", "xml"],
+        ["name-regions", "a.png", "--boxes", "0,0,1,1", "--classes", "a", "--prompt", "xx"],
         [],
         ["segment"],
         ["nonsense"],

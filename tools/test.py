@@ -1,6 +1,9 @@
 """Tests a model of a config and prints its metrics: segmentors and detectors alike.
 
 python tools/test.py CONFIG [CHECKPOINT | none] [--out DIR|FILE.pkl] [--show-dir DIR] [--cfg-options key=value ...]
+
+Beside the log, WORK_DIR/results.json holds the figures, class by class too, with the protocol they were taken with, the
+versions of the libraries, the commit, and digests of config and weights (ovdense/apis/score_report.py).
 """
 
 import argparse
@@ -20,6 +23,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     )
     parser.add_argument("--work-dir", help="folder of logs and of the metrics as json (default: work_dirs/CONFIG)")
     parser.add_argument("--out", help="segmentation: folder for label PNGs; detection: .pkl file of the predictions")
+    parser.add_argument("--json", metavar="FILE", help="the figures with their origin (default: WORK_DIR/results.json)")
     parser.add_argument("--show", action="store_true", help="show every prediction in a window")
     parser.add_argument("--show-dir", help="folder for painted predictions")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds that --show waits for")
@@ -100,7 +104,9 @@ def main(argv=None):
 
 
 def test(config, args: argparse.Namespace) -> dict:
-    """Runs the test of a config and returns its metrics."""
+    """Runs the test of a config, writes its results and returns its metrics."""
+    from mmengine.dist import is_main_process
+
     from ovdense.apis import task_of
     from ovdense.engine import AnyDeviceRunner
 
@@ -109,7 +115,33 @@ def test(config, args: argparse.Namespace) -> dict:
         from mmdet.evaluation import DumpDetResults
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    return runner.test()
+    metrics = runner.test()
+    if is_main_process():
+        print(f"results: {report(runner, metrics, config, args)}")
+    return metrics
+
+
+def report(runner, metrics: dict, config, args: argparse.Namespace) -> Path:
+    """Writes the figures with their origin; says the protocol where the config's hooks did not."""
+    from ovdense.apis import task_of
+    from ovdense.apis.score_report import score_report, write_score_report
+    from ovdense.engine import ProtocolHook
+
+    hooks = [hook for hook in runner.hooks if isinstance(hook, ProtocolHook)]
+    protocol = (hooks or [ProtocolHook()])[0].protocol(runner, runner.test_loop)
+    if not hooks:
+        runner.logger.info(f"protocol: {protocol.line}")
+    content = score_report(
+        metrics,
+        config=config,
+        name=args.config,
+        task=task_of(config),
+        protocol=protocol,
+        line=protocol.line,
+        evaluators=runner.test_evaluator.metrics,
+        checkpoint=config.load_from,
+    )
+    return write_score_report(args.json or Path(config.work_dir) / "results.json", content)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/default_runtime_det.py',
 ]
 model = dict(
-    vocabulary=dict(source='coco-133', templates='vild'), test_cfg=dict(instance_on=False, semantic_on=False))
+    vocabulary=dict(source='coco-fcclip-133', templates='vild'), test_cfg=dict(instance_on=False, semantic_on=False))
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

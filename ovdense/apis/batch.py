@@ -110,6 +110,17 @@ def _label_files(kept: dict, paths: list[Path], names: list[str], out: Path, for
     return files
 
 
+def list_files(files: Iterable[Path], limit: int = 4) -> list[str]:
+    """The files one by one; those of one kind in one folder, such as label maps, as their number."""
+    kinds: dict[tuple, list] = {}
+    for path in files:
+        kinds.setdefault((path.parent, path.suffix), []).append(path)
+    lines = []
+    for (folder, suffix), paths in kinds.items():
+        lines += map(str, paths) if len(paths) <= limit else [f"{len(paths)} {suffix} files in {folder}"]
+    return lines
+
+
 def describe(result: SegmentationResult | DetectionResult | PanopticResult, limit: int = 4) -> str:
     """The most prominent findings in a few words."""
     words = []

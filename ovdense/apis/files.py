@@ -49,8 +49,8 @@ def write_image(path: str | Path, image: np.ndarray) -> Path:
     return write_bytes(path, content.tobytes())
 
 
-def write_json(path: str | Path, content) -> Path:
-    return write_bytes(path, json.dumps(content, ensure_ascii=False).encode())
+def write_json(path: str | Path, content, indent: int | None = None) -> Path:
+    return write_bytes(path, json.dumps(content, ensure_ascii=False, indent=indent).encode())
 
 
 def ensure_writable(folder: str | Path) -> Path:

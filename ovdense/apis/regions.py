@@ -19,6 +19,8 @@ from ovdense.functional.fusion import region_similarity
 from ovdense.functional.region_pooling import box_coverage, crop_regions, grow_boxes, mask_coverage, pool_regions
 from ovdense.functional.region_prompts import blur_outside, box_masks, foveal_bias, outline_ellipse
 from ovdense.models.detectors.proposals import given_instances
+from ovdense.structures.palette import distinct_colors
+from ovdense.visualization import draw_detections
 
 PROMPTS = ("roi", "crop", "red-circle", "blur", "falip", "alpha")
 RED = (1.0, 0.0, 0.0)
@@ -47,6 +49,15 @@ class RegionNames:
         """(name, score) of the best classes of each region."""
         order = np.argsort(-self.scores, axis=1, kind="stable")[:, :count]
         return [[(self.classes[k], float(row[k])) for k in best] for row, best in zip(self.scores, order)]
+
+    def plot(self, image, **options) -> np.ndarray:
+        """The picture (path, bytes, BGR array, PIL image) with every box and its best name, BGR (h, w, 3).
+
+        ``options`` are those of :func:`ovdense.visualization.draw_detections`.
+        """
+        best = self.scores.argmax(axis=1) if len(self) else np.zeros(0, int)
+        options = dict(classes=self.classes, palette=distinct_colors(len(self.classes))) | options
+        return draw_detections(_picture(image), self.boxes, best, scores=self.scores.max(axis=1, initial=0), **options)
 
 
 class RegionNamer:

@@ -1,8 +1,12 @@
-"""Detection in videos: read and written by OpenCV, boxes followed from frame to frame by ``supervision``."""
+"""Detection in videos: read and written by OpenCV, boxes followed from frame to frame by ByteTrack.
+
+ByteTrack comes from the package ``trackers``, or from ``supervision`` up to 0.30, which had one of its own.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +55,7 @@ def detect_video(
         detector: with its words set.
         source: video file.
         out: folder of the results.
-        track: follows boxes over frames; needs ``pip install supervision``.
+        track: follows boxes over frames; needs ``pip install supervision trackers``.
         every: looks at one frame in so many, and leaves the others out of the result.
         max_frames: frames that are looked at, at most.
         adjust: function that is applied to every frame's result.
@@ -59,12 +63,12 @@ def detect_video(
 
     Raises:
         VideoError: no such file, or OpenCV cannot read it.
-        ImportError: tracking without supervision.
+        ImportError: tracking without its packages.
         OutputError: the folder cannot be written to, or OpenCV has no encoder.
     """
     if every < 1:
         raise ValueError(f"every is 1 or more frames, got {every}")
-    tracker = make_tracker() if track else None
+    update = make_tracker() if track else None
     out, source = ensure_writable(out), Path(source)
     video = open_video(source)
     rate = (video.get(cv2.CAP_PROP_FPS) or 25.0) / every
@@ -77,8 +81,8 @@ def detect_video(
             result = detector(frame)
             result = result if adjust is None else adjust(result)
             numbers = None
-            if tracker is not None:
-                result, numbers = follow(tracker, result)
+            if update is not None:
+                result, numbers = follow(update, result)
                 tracks.update(numbers)
             image_id = len(images) + 1
             height, width = frame.shape[:2]
@@ -89,7 +93,7 @@ def detect_video(
                     one["track_id"] = int(numbers[index])
                 annotations.append(one)
             writer = writer or _writer(partial, rate, (width, height))
-            writer.write(_fitted(result.plot(frame), (width, height)))
+            writer.write(_painted(result, numbers, frame))
         if not images:
             raise VideoError(f"{source} has no frame that OpenCV can read")
         writer.release()
@@ -115,26 +119,40 @@ def open_video(source: Path) -> cv2.VideoCapture:
     return video
 
 
-def make_tracker():
-    """``supervision``'s ByteTrack.
+def make_tracker() -> Callable:
+    """ByteTrack's function from a frame's ``supervision.Detections`` to the same with track numbers.
+
+    Every box starts a track: what is unlikely was taken out before, and open-vocabulary scores are often low.
 
     Raises:
-        ImportError: it is not installed; says what to do.
+        ImportError: its packages are not installed; says what to do.
     """
     try:
         import supervision
+
+        try:
+            from trackers import ByteTrackTracker
+        except ImportError:
+            if not hasattr(supervision, "ByteTrack"):
+                raise
+            return supervision.ByteTrack(track_activation_threshold=0.0).update_with_detections
     except ImportError as error:
         raise ImportError(
-            "tracking needs pip install supervision (extra: demo); without it, add --no-track for boxes frame by frame"
+            "tracking needs pip install supervision trackers (extra: demo); without them, add --no-track for boxes "
+            f"frame by frame ({error})"
         ) from error
-    return supervision.ByteTrack()
+    options = dict(track_activation_threshold=0.0, high_conf_det_threshold=0.0, minimum_consecutive_frames=1)
+    return ByteTrackTracker(**options).update
 
 
-def follow(tracker, result):
+def follow(update: Callable, result) -> tuple:
     """The boxes of a frame that belong to a track, and the track's number of each."""
-    tracked = tracker.update_with_detections(_numbered(result))
-    index = tracked.data["index"].astype(int) if len(tracked) else np.zeros(0, int)
-    return result._subset(index), [int(number) for number in tracked.tracker_id] if len(tracked) else []
+    tracked = update(_numbered(result))
+    if not len(tracked):
+        return result._subset(np.zeros(0, int)), []
+    belongs = tracked.tracker_id >= 0  # -1 stands for no track
+    index = tracked.data["index"].astype(int)[belongs]
+    return result._subset(index), [int(number) for number in tracked.tracker_id[belongs]]
 
 
 def _numbered(result):
@@ -175,9 +193,7 @@ def _writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
     return writer
 
 
-def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The painted frame at the video's size: a legend beside the picture is cut off."""
-    height, width = picture.shape[:2]
-    if height < size[1] or width < size[0]:
-        return cv2.resize(picture, size)
-    return np.ascontiguousarray(picture[: size[1], : size[0]])
+def _painted(result, numbers: list[int] | None, frame: np.ndarray) -> np.ndarray:
+    """The frame with its boxes at the video's own size, so without a legend; tracks have their number."""
+    notes = None if numbers is None else [f"#{number}" for number in numbers]
+    return result.plot(frame, legend=False, max_side=max(frame.shape[:2]), notes=notes)

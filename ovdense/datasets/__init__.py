@@ -4,11 +4,13 @@ from ovdense.datasets import transforms
 from ovdense.datasets.affordances import AGD20KDataset, PackAffordanceInputs
 from ovdense.datasets.benchmarks import (
     ADE20K150Dataset,
+    ADE20K847Dataset,
     Cityscapes19Dataset,
     COCOObjectDataset,
     COCOStuff164kDataset,
     Context59Dataset,
     Context60Dataset,
+    Context459Dataset,
     VOC20Dataset,
     VOC21Dataset,
 )
@@ -19,13 +21,20 @@ from ovdense.datasets.folder import FolderSegDataset
 from ovdense.datasets.image_folder import ImageFolderDataset
 from ovdense.datasets.mask_nouns import MaskNounDataset, ScenesMaskNounDataset
 from ovdense.datasets.open_vocab_det import OpenVocabDetDataset
+from ovdense.datasets.panoptic_maps import (
+    ADE20KPanopticMapsDataset,
+    CityscapesPanopticMapsDataset,
+    CocoPanopticMapsDataset,
+)
 from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
+from ovdense.datasets.phrases import PhraseCutDataset, PhraseFolderDataset
 from ovdense.datasets.region_folder import RegionFolderDataset
 from ovdense.datasets.scenes import (
     ScenesCaptionDataset,
     ScenesDetDataset,
     ScenesObjectnessDataset,
     ScenesPanopticDataset,
+    ScenesPhraseDataset,
     ScenesSegDataset,
 )
 from ovdense.datasets.sentences import LengthBatchSampler, SentenceDataset, pad_sentences
@@ -40,6 +49,7 @@ from ovdense.datasets.street_scenes import (
 __all__ = [
     "ACDCDataset",
     "ADE20K150Dataset",
+    "ADE20K847Dataset",
     "ADE20KPanopticMapsDataset",
     "AGD20KDataset",
     "BDD100K19Dataset",
@@ -47,10 +57,12 @@ __all__ = [
     "COCOStuff164kDataset",
     "CamVidDataset",
     "Cityscapes19Dataset",
+    "CityscapesPanopticMapsDataset",
     "CocoCaptionsDataset",
     "CocoPanopticMapsDataset",
     "Context59Dataset",
     "Context60Dataset",
+    "Context459Dataset",
     "CrowdPointsDataset",
     "FolderSegDataset",
     "GTA5Dataset",
@@ -62,12 +74,15 @@ __all__ = [
     "OpenVocabDetDataset",
     "PackAffordanceInputs",
     "PackCrowdInputs",
+    "PhraseCutDataset",
+    "PhraseFolderDataset",
     "RegionFolderDataset",
     "ScenesCaptionDataset",
     "ScenesDetDataset",
     "ScenesMaskNounDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
+    "ScenesPhraseDataset",
     "ScenesSegDataset",
     "SentenceDataset",
     "VOC20Dataset",

@@ -1,7 +1,7 @@
-"""The eight benchmarks of open-vocabulary segmentation in their official folders, and what to say without them.
+"""The benchmarks of open-vocabulary segmentation in their official folders, and what to say without them.
 
-Classes and colours are mmseg's; label 255 is ignored everywhere. mmseg's own classes stop with a bare assertion or an
-empty list where a folder is not there, and have no VOC without background and no COCO-Object.
+Classes and colours are mmseg's; label 255 is ignored, 65535 by those of more classes. mmseg's own classes stop with a
+bare assertion or an empty list where a folder is not there, and have no VOC without background and no COCO-Object.
 """
 
 from __future__ import annotations
@@ -155,3 +155,47 @@ class ADE20K150Dataset(BenchmarkSegDataset):
     METAINFO = dict(ADE20KDataset.METAINFO, classes=tuple(name.strip() for name in ADE20KDataset.METAINFO["classes"]))
     defaults = dict(img_suffix=".jpg", seg_map_suffix=".png", reduce_zero_label=True)
     source = "ADEChallengeData2016 (images/validation, annotations/validation)"
+
+
+IGNORED_DEEP = 65535  # the ignored label of 16-bit maps
+
+
+class DeepLabelDataset(BenchmarkSegDataset):
+    """A benchmark of more than 255 classes: 16-bit maps, in which 65535 is ignored.
+
+    Samples and metainfo carry ``ignore_index``: ``LoadAnnotations`` and ``GroupedIoUMetric`` follow them.
+    """
+
+    defaults = dict(img_suffix=".jpg", seg_map_suffix=".png", ignore_index=IGNORED_DEEP)
+
+    def load_data_list(self) -> list[dict]:
+        return [dict(entry, ignore_index=self.ignore_index) for entry in super().load_data_list()]
+
+
+def deep_meta(name: str) -> dict:
+    """METAINFO of a shipped vocabulary of more than 255 classes."""
+    vocabulary = load_vocabulary(name)
+    return dict(classes=vocabulary.classes, palette=vocabulary.palette, ignore_index=IGNORED_DEEP)
+
+
+@DATASETS.register_module()
+class ADE20K847Dataset(DeepLabelDataset):
+    """The 847 most frequent classes of ADE20K's full annotation; MaskFormer's choice and order."""
+
+    METAINFO = deep_meta("ade20k-847")
+    source = (
+        "ADE20K_2021_17_01 (images/ADE/validation) with the label maps that tools/dataset_converters/ade20k_full.py "
+        "writes (annotations_847/validation)"
+    )
+
+
+@DATASETS.register_module()
+class Context459Dataset(DeepLabelDataset):
+    """All 459 classes of PASCAL Context."""
+
+    METAINFO = deep_meta("pascal-context-459")
+    source = (
+        "PASCAL VOC 2010 (JPEGImages) with PASCAL Context's label maps as "
+        "tools/dataset_converters/pascal_context_459.py writes them (SegmentationClassContext459) and the list "
+        "ImageSets/SegmentationContext/val.txt"
+    )

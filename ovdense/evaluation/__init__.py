@@ -7,6 +7,7 @@ from ovdense.evaluation.grouped_iou import GroupedIoUMetric, mean_iou
 from ovdense.evaluation.heat_maps import HeatMapMetric
 from ovdense.evaluation.open_vocab_ap import OpenVocabCocoMetric, OpenVocabLVISMetric
 from ovdense.evaluation.panoptic_quality import PanopticQuality
+from ovdense.evaluation.phrase_masks import PhraseMaskMetric
 from ovdense.evaluation.protocol import Protocol, describe_protocol
 from ovdense.evaluation.seen_unseen_iou import SeenUnseenIoUMetric, harmonic_mean
 
@@ -18,6 +19,7 @@ __all__ = [
     "OpenVocabCocoMetric",
     "OpenVocabLVISMetric",
     "PanopticQuality",
+    "PhraseMaskMetric",
     "Protocol",
     "SeenUnseenIoUMetric",
     "chance_ap50",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.logging import MMLogger, print_log
@@ -46,13 +46,17 @@ class GroupedIoUMetric(IoUMetric):
         groups: names of groups of the dataset's ``groups`` meta (group -> class indices); those it lacks are left out.
         present_only: see ``mean_iou``; it holds for every figure of a class (IoU, Dice, Fscore). Only data sets with
             many rare classes move by it, PC-459 above all.
-        kwargs: as in ``IoUMetric``.
+        kwargs: as in ``IoUMetric``; ``ignore_index`` is the dataset's where its meta has one (65535 of 16-bit maps).
     """
 
     def __init__(self, groups: Sequence[str] = ("thing", "stuff"), present_only: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.groups = tuple(groups)
         self.present_only = present_only
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        self.ignore_index = self.dataset_meta.get("ignore_index", self.ignore_index)
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         if self.format_only:
@@ -61,7 +65,8 @@ class GroupedIoUMetric(IoUMetric):
         kept = truth > 0 if self.present_only else union > 0
         counted = (intersection, union * kept, predicted * kept, truth)
         metrics = dict(super().compute_metrics([counted]))
-        known = self.dataset_meta.get("groups", {})
+        known = self.dataset_meta.get("groups") or {}
+        self.class_table = {"IoU": self._rows(intersection, union * kept, truth, known)}
         for name in self.groups:
             if name in known:
                 members = known[name]
@@ -75,3 +80,13 @@ class GroupedIoUMetric(IoUMetric):
                 logger=MMLogger.get_current_instance(),
             )
         return metrics
+
+    def _rows(self, intersection: Tensor, union: Tensor, truth: Tensor, known: Mapping) -> list[dict]:
+        """Name, groups, IoU and accuracy in percent (NaN where undefined) and true pixels of every class."""
+        iou, accuracy = (100 * intersection.double() / total.double() for total in (union, truth))
+        rows = []
+        for index, name in enumerate(self.dataset_meta["classes"]):
+            groups = [group for group, members in known.items() if index in members]
+            figures = dict(IoU=float(iou[index]), Acc=float(accuracy[index]), pixels=int(truth[index]))
+            rows.append(dict(name=name, group=" ".join(groups), **figures))
+        return rows

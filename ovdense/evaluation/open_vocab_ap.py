@@ -65,6 +65,7 @@ class OpenVocabCocoMetric(CocoMetric):
         self.groups, self.members, self.max_dets = groups, members, max_dets
         self.classwise, self.backend, self.table_file = classwise, backend, table_file
         self.facts: dict = {}
+        self.class_table: dict[str, list[dict]] = {}
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         results = _by_picture(results)  # equal scores of two pictures are ranked by id, as COCO's and LVIS's code does
@@ -178,6 +179,7 @@ class OpenVocabCocoMetric(CocoMetric):
         logger.info(f"{kind}: {', '.join(main)}")
         logger.info(f"{kind} protocol: {self.line(kind)}")
         rows = self.class_rows(precision)
+        self.class_table[kind] = rows
         if self.classwise:
             table = [["class", "group", "AP50", "AP"]]
             table += [[row["name"], row["group"], _percent(row["AP50"]), _percent(row["AP"])] for row in rows]

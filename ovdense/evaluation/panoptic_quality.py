@@ -67,12 +67,23 @@ class PanopticQuality(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         total = np.sum(results, axis=0)
+        self.class_table = {"PQ": self._rows(total)}
         members = {"": range(len(total)), **{name: self._members(name) for name in self.groups}}
         metrics = {}
         for name, indices in members.items():
             for key, value in quality(total[list(indices)]).items():
                 metrics[f"{key}_{name}" if name else key] = round(value, 2)
         return metrics
+
+    def _rows(self, total: np.ndarray) -> list[dict]:
+        """Name, groups, PQ, SQ and RQ in percent (NaN where a class does not occur) and counts of every class."""
+        members = {name: set(self._members(name)) for name in self.groups}
+        rows = []
+        for index, name in enumerate(self.dataset_meta["classes"]):
+            groups = " ".join(group for group, indices in members.items() if index in indices)
+            counts = dict(zip(("matched", "surplus", "missed"), total[index, 1:].astype(int).tolist()))
+            rows.append(dict(name=name, group=groups, **quality(total[[index]]), **counts))
+        return rows
 
     def _truth(self, sample: Mapping) -> Mapping:
         if self.ann_file is not None:

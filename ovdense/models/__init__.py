@@ -8,6 +8,7 @@ from ovdense.models import (
     mask_heads,
     pretrainers,
     roi_heads,
+    segment_trees,
     segmentors,
     text_encoders,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "mask_heads",
     "pretrainers",
     "roi_heads",
+    "segment_trees",
     "segmentors",
     "text_encoders",
 ]

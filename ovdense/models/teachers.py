@@ -42,6 +42,13 @@ class Teacher:
                 images = F.interpolate(images, scale_factor=self.scale, mode="bilinear")
             return self._backbone(images)
 
+    @property
+    def backbone(self) -> DenseBackbone:
+        """The frozen backbone; there is one after ``features`` was asked for."""
+        if self._backbone is None:
+            raise RuntimeError("the teacher's backbone is built when its features are asked for")
+        return self._backbone
+
     @torch.no_grad()
     def objects(self, features: DenseFeatures, grid: tuple[int, int], *, antialias: bool) -> Tensor:
         """(B,1,h,w) bool: objectness above one half, after the map was resized to the student's grid."""

@@ -21,6 +21,7 @@ def draw_detections(
     palette: Sequence[Sequence[int]],
     scores: np.ndarray | None = None,
     masks: np.ndarray | None = None,
+    notes: Sequence[str] | None = None,
     alpha: float = 0.45,
     legend: bool = True,
     max_side: int | None = None,
@@ -35,6 +36,7 @@ def draw_detections(
         palette: K RGB triples.
         scores: (N,) in [0, 1], written into the chips.
         masks: (N, H, W) bool.
+        notes: N words that follow the names in the chips, such as track numbers.
         alpha: strength of the masks' tint in [0, 1].
         legend: whether names and counts are listed beside the picture.
         max_side: bound on the painting's longer side in pixels, without the legend.
@@ -56,7 +58,7 @@ def draw_detections(
             _tint_mask(picture, masks[index], colours[labels[index]], alpha)
     sheet = Image.fromarray(picture)
     _draw_boxes(sheet, boxes[order], colours[labels[order]])
-    _draw_chips(sheet, boxes[order], labels[order], None if scores is None else scores[order], classes, colours)
+    _draw_chips(sheet, boxes[order], _chip_words(labels, classes, notes, scores)[order], colours[labels[order]])
     painted = np.asarray(sheet)
     if legend:
         painted = add_legend(painted, _entries(labels, classes, colours), "" if len(labels) else "nothing found")
@@ -94,16 +96,23 @@ def _inside(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]
     return int(xs[0]), int(ys[0]), int(xs[1]), int(ys[1])
 
 
-def _draw_chips(sheet, boxes, labels, scores, classes, colours) -> None:
+def _chip_words(labels: np.ndarray, classes: Sequence[str], notes, scores) -> np.ndarray:
+    """(N, 2): the name of each box, which may be shortened, and what follows it."""
+    words = np.empty((len(labels), 2), object)
+    for index, label in enumerate(labels):
+        note = "" if notes is None else f" {notes[index]}"
+        words[index] = classes[label], note if scores is None else f"{note} {scores[index]:.2f}"
+    return words
+
+
+def _draw_chips(sheet: Image.Image, boxes: np.ndarray, words: np.ndarray, colours: np.ndarray) -> None:
     size = font_size(sheet.height, sheet.width)
     taken: list[tuple[int, int, int, int]] = []
-    for position, (box, label) in enumerate(zip(boxes, labels)):
-        text = shorten(classes[label], size, 16 * size)
-        if scores is not None:
-            text = f"{text} {scores[position]:.2f}"
+    for box, (name, rest), colour in zip(boxes, words, colours):
+        text = shorten(name, size, 16 * size) + rest
         chip = _free_place(_inside(box, sheet.size), chip_size(text, size), sheet.size, taken)
         taken.append(chip)
-        draw_chip(sheet, chip, text, size, tuple(int(value) for value in colours[label]))
+        draw_chip(sheet, chip, text, size, tuple(int(value) for value in colour))
 
 
 def _free_place(box, chip, sheet_size, taken) -> tuple[int, int, int, int]:

@@ -72,3 +72,11 @@ def test_bad_regions_are_refused(detector, picture):
     with pytest.raises(ValueError, match="x0,y0,x1,y1 in pixels, got '1,2,3'"):
         as_boxes(["1,2,3"])
     assert as_boxes(["1,2,3,4"]) == [[1, 2, 3, 4]]
+
+
+def test_named_regions_are_painted(detector, picture):
+    names = RegionNamer(detector).classify_regions(picture, boxes=[[5, 5, 60, 60]], vocabulary="ball, sky")
+    painted = names.plot(picture, legend=False, max_side=max(picture.shape[:2]))
+    assert painted.shape == picture.shape and (painted != picture).any()
+    empty = RegionNamer(detector).classify_regions(picture, boxes=[], vocabulary="ball, sky")
+    assert empty.plot(picture).ndim == 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ovdense.apis.results import DetectionResult
-from ovdense.apis.video import VideoError, detect_video, is_video, make_tracker
+from ovdense.apis.video import VideoError, _painted, detect_video, follow, is_video, make_tracker
 from ovdense.structures import Vocabulary
 
 
@@ -56,6 +56,22 @@ def test_every_frame_is_boxed_and_written(clip, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip_boxes.mp4", "clip_detections.json"]
 
 
+def test_painted_frames_have_the_place_and_size_of_the_video(clip, tmp_path):
+    """Pictures this small are enlarged and get a legend when painted alone; frames must not."""
+    report = detect_video(SquareFinder(), clip, tmp_path / "out", track=False, progress=False)
+    painted = cv2.VideoCapture(str(report.files[0])).read()[1].astype(int)
+    assert painted[48:].max() < 60 and painted[24:, 44:].max() < 60  # far from the square and its name: still dark
+    assert painted[28:36, 14:26].min() > 180  # within it: still bright
+
+
+def test_track_numbers_are_painted():
+    result = SquareFinder()(np.full((64, 96, 3), 200, np.uint8))
+    frame = np.zeros((640, 960, 3), np.uint8)
+    plain, numbered, other = (_painted(result, numbers, frame) for numbers in (None, [3], [8]))
+    assert plain.shape == numbered.shape == (640, 960, 3)
+    assert (plain != numbered).any() and (numbered != other).any()
+
+
 def test_one_frame_in_so_many(clip, tmp_path):
     report = detect_video(SquareFinder(), clip, tmp_path, track=False, every=2, max_frames=2, progress=False)
     document = json.loads((tmp_path / "clip_detections.json").read_text())
@@ -64,6 +80,7 @@ def test_one_frame_in_so_many(clip, tmp_path):
 
 def test_tracks_stay_with_their_object(clip, tmp_path):
     pytest.importorskip("supervision")
+    pytest.importorskip("trackers")
     report = detect_video(SquareFinder(), clip, tmp_path, progress=False)
     document = json.loads((tmp_path / "clip_detections.json").read_text())
     assert report.tracks == 1 and len({one["track_id"] for one in document["annotations"]}) == 1
@@ -90,3 +107,20 @@ def test_what_is_no_video_is_said(tmp_path):
         detect_video(SquareFinder(), tmp_path / "text.mp4", tmp_path, track=False)
     with pytest.raises(VideoError, match="no video there"):
         detect_video(SquareFinder(), tmp_path / "none.mp4", tmp_path, track=False)
+
+
+class Tracked(list):
+    """Stands for supervision's detections with track numbers."""
+
+    def __init__(self, index, numbers):
+        super().__init__(index)
+        self.data, self.tracker_id = dict(index=np.array(index)), np.array(numbers)
+
+
+def test_boxes_without_a_track_are_left_out(monkeypatch):
+    result = SquareFinder()(np.full((64, 96, 3), 200, np.uint8))
+    three = result._subset(np.zeros(3, int))
+    monkeypatch.setattr("ovdense.apis.video._numbered", lambda result: result)
+    kept, numbers = follow(lambda _: Tracked([2, 0, 1], [7, -1, 4]), three)
+    assert len(kept) == 2 and numbers == [7, 4]
+    assert follow(lambda _: [], three)[1] == []

@@ -36,7 +36,7 @@ def test_full_config_is_what_its_name_says(path):
     assert config.model.mask_head.num_queries == 250 and dict(config.model.ensemble, type="") == dict(
         type="", alpha=0.4, beta=0.8
     )
-    assert config.model.vocabulary.templates == "vild" and config.model.trained_on == "coco-133"
+    assert config.model.vocabulary.templates == "vild" and config.model.trained_on == "coco-fcclip-133"
     assert load_vocabulary(config.model.vocabulary.source).num_classes > 1
     assert len(path.stem) <= 70 and len(path.read_text().splitlines()) <= 40
     (resize,) = (step for step in config.test_pipeline if step.type == "mmdet.Resize")

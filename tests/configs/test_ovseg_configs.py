@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2] / "configs"
 FULL = sorted((ROOT / "ovseg").glob("*.py"))
 SEGMENTORS = [path for path in FULL if path.stem.startswith("ovseg_")]
 CLIPS = [path for path in FULL if path not in SEGMENTORS]
-WEIGHTS = {"ade20k": 0.7, "context59": 0.6, "voc20": 0.45, "coco": 0.7, "generic": 0.0}
+WEIGHTS = {"ade20k": 0.7, "context59": 0.6, "context459": 0.6, "voc20": 0.45, "coco": 0.7, "generic": 0.0}
 
 
 def name_of(path):

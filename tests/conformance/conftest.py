@@ -26,6 +26,7 @@ def pytest_generate_tests(metafunc):
             points = (adapter and adapter.outputs) or [None]
             parameters += [(case, adapter, point) for point in points]
             where = case.folder.relative_to(folder if folder == SHIPPED else folder.parent)
+            where = f"{where}/{case.stem}" if case.stem else where
             ids += [f"{where}:{point or ('no outputs' if adapter else 'no adapter')}" for point in points]
     metafunc.parametrize(("official_case", "adapter", "point"), parameters, ids=ids)
 

@@ -1,9 +1,9 @@
 """Folders of official outputs: what lies in them, whatever the method.
 
 A case is a folder with tensors in ``.safetensors`` or ``.npz`` files, however they are split, and ``meta.json`` (or
-``*_meta.json``). Weights are the file of that name (``weights``, ``state_dict``, ``*_state``, ``*_weights``) or the one
-that holds a patch convolution. What a case lacks (weights, inputs, meta entries) is taken from the case of the same
-method in ``tests/data/official``.
+``*_meta.json``); in a folder with several ``<name>_meta.json``, the files of one of these names. Weights are the file
+of that name (``weights``, ``state_dict``, ``*_state``, ``*_weights``) or the one that holds a patch convolution. What a
+case lacks (weights, inputs, meta entries) is taken from the case of the same method in ``tests/data/official``.
 
 There, tensors that several cases share lie once: ``weights_from.json`` of a case names, for each other case, the
 tensors to be taken from it (``python tests/conformance/share_weights.py`` moves them out).
@@ -37,23 +37,33 @@ HALF = (torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True)
 class Case:
-    """One folder of official outputs."""
+    """One folder of official outputs, or the files of one name in a folder that holds several cases."""
 
     folder: Path
+    stem: str = ""
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return f"{self.folder.name}_{self.stem}" if self.stem else self.folder.name
+
+    def files(self, pattern: str) -> list[Path]:
+        """The case's own files of a pattern."""
+        found = sorted(self.folder.glob(pattern))
+        if not self.stem:
+            return found
+        others = [stem for stem in stems_of(self.folder) if stem != self.stem and stem.startswith(f"{self.stem}_")]
+        mine = re.compile(rf"{re.escape(self.stem)}(_(meta|state|weights)|)\.\w+")
+        return [path for path in found if mine.fullmatch(path.name) and not path.name.startswith(tuple(others))]
 
     @cached_property
     def own_meta(self) -> dict:
-        files = sorted(self.folder.glob("*meta.json"))
+        files = self.files("*meta.json")
         return json.loads(files[0].read_text(encoding="utf-8")) if files else {}
 
     @cached_property
     def weights_file(self) -> Path | None:
         """The weights that lie in the folder itself."""
-        files = sorted(self.folder.glob("*.safetensors"))
+        files = self.files("*.safetensors")
         named = [path for path in files if WEIGHTS.match(path.name)]
         return next(iter(named or filter(_holds_weights, files)), None)
 
@@ -67,11 +77,11 @@ class Case:
     def stored(self) -> dict[str, Tensor]:
         """Tensors of the folder itself, as they are stored."""
         out = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in self.files("*.safetensors"):
             if path != self.weights_file:
                 with safe_open(path, "pt") as file:
                     out.update({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
-        for path in sorted(self.folder.glob("*.npz")):
+        for path in self.files("*.npz"):
             with np.load(path) as file:
                 out.update({key: torch.from_numpy(file[key]) for key in file.files})
         expected = self.folder / "expected.json"
@@ -182,7 +192,14 @@ def find_cases(folder: Path) -> list[Case]:
         raise FileNotFoundError(
             f"--official-outputs needs folders with meta.json and .safetensors or .npz files, found none in {folder}"
         )
-    return [Case(path) for path in sorted({file.parent for file in files})]
+    folders = sorted({file.parent for file in files})
+    return [Case(path, stem) for path in folders for stem in stems_of(path) or [""]]
+
+
+def stems_of(folder: Path) -> list[str]:
+    """Names of the cases that lie side by side in one folder; empty where it holds a single one."""
+    stems = sorted(path.name.removesuffix("_meta.json") for path in folder.glob("*_meta.json"))
+    return stems if len(stems) > 1 else []
 
 
 def closest_name(texts: Iterable[str], names: Iterable[str]) -> str | None:

@@ -8,7 +8,11 @@ from mmdet.datasets import CocoPanopticDataset
 from mmdet.datasets.transforms import PackDetInputs, RandomFlip
 from PIL import Image
 
-from ovdense.datasets.panoptic_maps import ADE20KPanopticMapsDataset, CocoPanopticMapsDataset
+from ovdense.datasets.panoptic_maps import (
+    ADE20KPanopticMapsDataset,
+    CityscapesPanopticMapsDataset,
+    CocoPanopticMapsDataset,
+)
 from ovdense.datasets.transforms import LoadPanopticMap, SemanticFromPanoptic
 from ovdense.models.vocabulary_files import load_vocabulary
 
@@ -80,3 +84,48 @@ def test_semantic_labels_of_panoptic_truth():
 def test_a_missing_map_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no panoptic map .*b\.png"):
         LoadPanopticMap().transform(dict(seg_map_path=str(tmp_path / "b.png"), segments_info=[]))
+
+
+def test_cityscapes_files_as_its_scripts_write_them(tmp_path):
+    name = "frankfurt_000000_000294"
+    ids = np.array([[24001, 24001, 7, 7], [24002, 26, 0, 0]], np.int32)  # persons, road, a crowd of cars, void
+    maps, city = tmp_path / "gtFine" / "cityscapes_panoptic_val", tmp_path / "leftImg8bit" / "val" / "frankfurt"
+    maps.mkdir(parents=True)
+    city.mkdir(parents=True)
+    colors = np.stack([ids % 256, ids // 256 % 256, ids // 65536], -1).astype(np.uint8)
+    Image.fromarray(colors).save(maps / f"{name}_gtFine_panoptic.png")
+    Image.fromarray(colors).save(city / f"{name}_leftImg8bit.png")
+    segments = [
+        dict(id=24001, category_id=24, bbox=[0, 0, 2, 1], area=2, iscrowd=0),
+        dict(id=24002, category_id=24, bbox=[0, 1, 1, 1], area=1, iscrowd=0),
+        dict(id=7, category_id=7, bbox=[2, 0, 2, 1], area=2, iscrowd=0),
+        dict(id=26, category_id=26, bbox=[1, 1, 1, 1], area=1, iscrowd=1),
+    ]
+    # In the order of Cityscapes' labels, stuff first.
+    names = ((7, "road", 0), (24, "person", 1), (26, "car", 1))
+    categories = [dict(id=number, name=word, isthing=thing) for number, word, thing in names]
+    picture = dict(id=name, file_name=f"{name}_gtFine_leftImg8bit.png", height=2, width=4)
+    annotation = dict(image_id=name, file_name=f"{name}_gtFine_panoptic.png", segments_info=segments)
+    content = dict(images=[picture], annotations=[annotation], categories=categories)
+    path = tmp_path / "gtFine" / "cityscapes_panoptic_val.json"
+    path.write_text(json.dumps(content))
+    folders = dict(img="leftImg8bit/val/", seg="gtFine/cityscapes_panoptic_val/")
+    options = dict(data_root=str(tmp_path), ann_file="gtFine/cityscapes_panoptic_val.json", data_prefix=folders)
+    data = CityscapesPanopticMapsDataset(**options, test_mode=True, pipeline=[])
+    assert data.metainfo["classes"] == load_vocabulary("cityscapes-panoptic-19").classes
+    person, road, car = (data.metainfo["classes"].index(word) for word in ("person", "road", "car"))
+    assert (person, car) == (0, 2) and road == 8 and data.metainfo["groups"]["thing"] == list(range(8))
+    info = data.get_data_info(0)
+    assert info["img_path"] == str(city / f"{name}_leftImg8bit.png")
+    results = LoadPanopticMap().transform({**info, "img": np.zeros((2, 4, 3), np.uint8)})
+    assert np.array_equal(results["panoptic"]["ids"], ids)
+    assert results["panoptic"]["segments"] == [
+        dict(id=24001, label=person, iscrowd=0),
+        dict(id=24002, label=person, iscrowd=0),
+        dict(id=7, label=road, iscrowd=0),
+        dict(id=26, label=car, iscrowd=1),
+    ]
+    categories[0]["name"] = "parking"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"classes \['parking'\] beside the 19.*createPanopticImgs"):
+        CityscapesPanopticMapsDataset(**options, test_mode=True, pipeline=[])

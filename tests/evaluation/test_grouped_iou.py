@@ -22,6 +22,12 @@ def test_groups_by_hand():
     assert results["mIoU_stuff"] == pytest.approx(66.67)
     assert results["mIoU"] == pytest.approx(55.56)
     assert "mIoU_novel" not in results
+    rows = metric.class_table["IoU"]
+    assert [(row["name"], row["group"], row["pixels"]) for row in rows] == [
+        *(("a", "thing", 2), ("b", "thing", 2), ("c", "stuff", 3), ("d", "unused", 0)),
+    ]
+    assert [row["IoU"] for row in rows[:3]] == pytest.approx([100 / 3, 200 / 3, 200 / 3])
+    assert [row["Acc"] for row in rows[:3]] == pytest.approx([50, 100, 200 / 3]) and math.isnan(rows[3]["IoU"])
 
 
 @pytest.fixture(scope="module")

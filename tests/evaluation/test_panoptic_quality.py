@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ovdense.evaluation.panoptic_quality import count_segments, quality
+from ovdense.evaluation.panoptic_quality import PanopticQuality, count_segments, quality
 
 VOID = 9
 
@@ -47,3 +47,15 @@ def test_quality_by_hand():
     # class 0: IoU sum 1.5 over 2 hits, 1 false, 1 missed: PQ 1.5/3, SQ 0.75, RQ 2/3; class 1: missed; class 2: absent
     result = quality(np.array([[1.5, 2, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]))
     assert result == pytest.approx(dict(PQ=25, SQ=37.5, RQ=100 / 3))
+
+
+def test_figures_class_by_class():
+    metric = PanopticQuality(groups=("thing", "novel"))
+    metric.dataset_meta = dict(classes=["cat", "sky", "bus"], groups=dict(thing=[0, 2], novel=[2]))
+    metric.compute_metrics([np.array([[1.5, 2, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]])])
+    first, second, third = metric.class_table["PQ"]
+    assert first == dict(
+        name="cat", group="thing", PQ=50, SQ=75, RQ=pytest.approx(200 / 3), matched=2, surplus=1, missed=1
+    )
+    assert second["PQ"] == 0 and second["missed"] == 1 and second["group"] == ""
+    assert np.isnan(third["PQ"]) and third["group"] == "thing novel"

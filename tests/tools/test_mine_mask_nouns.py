@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,6 +92,63 @@ def test_a_stopped_run_goes_on_and_the_dataset_reads_it(tool, tmp_path):
     assert 0 < int(outside.sum()) < 32 * 32
     shades = item["inputs"][:, outside].float().mean(1)
     assert np.allclose(shades, [122.77, 116.75, 104.09], atol=12)  # the mean colour, up to the soft edge
+
+
+class Word(SimpleNamespace):
+    """What a parser says of a token, as spaCy does."""
+
+
+def stand_in_for_spacy(installed=("en_core_web_sm",)):
+    """A parser that takes the last word of "a WORD" for a noun, without its final s."""
+
+    def load(model):
+        if model not in installed:
+            raise OSError(f"[E050] Can't find model '{model}'.")
+
+        def parse(caption):
+            roots = [Word(lemma_=word.rstrip("s"), pos_="NOUN") for word in caption.split() if word[0].isupper()]
+            return Word(noun_chunks=[Word(root=root) for root in (*roots, Word(lemma_="it", pos_="PRON"))])
+
+        return parse
+
+    return Word(load=load)
+
+
+def test_the_parser_gives_lemmas_of_nouns_each_once(tool, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spacy", stand_in_for_spacy())
+    parse = tool.spacy_parser("en_core_web_sm")
+    assert parse("two Dogs and a Cat by the Dog") == ["dog", "cat"]
+    with pytest.raises(ValueError, match="no model 'xx': python -m spacy download xx"):
+        tool.spacy_parser("xx")
+
+
+def test_a_parser_that_is_not_installed_is_named(tool, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    (tmp_path / "captions.json").write_text(json.dumps(dict(images=[], annotations=[])))
+    arguments = [str(tmp_path / "captions.json"), str(tmp_path), str(tmp_path / "out.jsonl"), "--clip", "scenes"]
+    with pytest.raises(SystemExit, match="error: --spacy needs spaCy, which is not installed: pip install spacy"):
+        tool.main([*arguments, "--spacy", "en_core_web_sm"])
+
+
+@pytest.mark.skipif(find_spec("spacy") is None, reason="spaCy is not installed")
+def test_the_real_parser(tool):
+    import spacy
+
+    if not spacy.util.is_package("en_core_web_sm"):
+        pytest.skip("spaCy's en_core_web_sm is not installed")
+    assert tool.spacy_parser("en_core_web_sm")("Two dogs chase a red ball.") == ["dog", "ball"]
+
+
+def test_proposals_of_a_detector(tool):
+    from ovdense.datasets.scenes.generator import SceneGenerator
+
+    scene = SceneGenerator(classes=["apple", "car"], styles=["noto"], seed=5)[0]
+    propose = tool.masks_of_detector("scenes")
+    masks = propose(dict(id=0), np.ascontiguousarray(scene.image[:, :80]))
+    assert masks.dtype == torch.bool and masks.shape[1:] == scene.image[:, :80].shape[:2]
+    truth = torch.from_numpy(scene.instances[:, :80] == scene.objects[0].instance_id)
+    overlaps = (masks & truth).flatten(1).sum(1) / (masks | truth).flatten(1).sum(1)
+    assert overlaps.max() > 0.5
 
 
 def test_files_without_pairs_are_refused(tmp_path):

@@ -98,6 +98,11 @@ def test_tool_reports_metrics_and_writes_label_files(trained, config):
     assert len(list((trained / "painted").rglob("*.jpg"))) == 4
     logged = next((trained / "test").rglob("2*.json"))
     assert json.loads(logged.read_text())["mIoU"] == metrics["mIoU"]
+    report = json.loads((trained / "test" / "results.json").read_text())
+    assert report["metrics"]["mIoU"] == metrics["mIoU"] and report["task"] == "segmentation"
+    assert "ScenesSegDataset" in report["protocol_line"] and report["protocol"]["pictures"] == 4
+    assert report["checkpoint"].endswith("epoch_2.pth") and len(report["checkpoint_sha256"]) == 64
+    assert report["versions"]["mmseg"] and len(report["config_sha256"]) == 64
 
 
 def test_panoptic_maps_of_generated_scenes_are_painted(tmp_path):

@@ -17,6 +17,7 @@ import ovdense
 # isort: split
 import mmdet.datasets as mmdet_datasets
 import mmseg.datasets as mmseg_datasets
+from large_vocabularies import large_vocabularies
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 from protocol_vocabularies import protocol_vocabularies
 
@@ -295,6 +296,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     shipped = vocabularies()
     shipped.update(protocol_vocabularies(shipped, BACKGROUND))
+    shipped.update(large_vocabularies(shipped))
     for name, content in {**shipped, **scenes_vocabularies()}.items():
         path = args.out / f"{name}.json"
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]

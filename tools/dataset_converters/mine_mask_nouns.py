@@ -70,10 +70,24 @@ def nouns_of(caption: str, words: frozenset[str]) -> list[str]:
 
 
 def spacy_parser(model: str) -> Callable[[str], list[str]]:
-    """Heads of the noun phrases of a caption, by spaCy (``pip install spacy``, and its model)."""
-    import spacy
+    """Heads of the noun phrases of a caption, by spaCy.
 
-    parse = spacy.load(model)
+    Raises:
+        ValueError: spaCy or its model is not installed.
+    """
+    try:
+        import spacy
+    except ImportError:
+        raise ValueError(
+            "--spacy needs spaCy, which is not installed: pip install spacy, or leave --spacy out to take the nouns "
+            "of a lexicon"
+        ) from None
+    try:
+        parse = spacy.load(model)
+    except OSError:
+        raise ValueError(
+            f"spaCy has no model {model!r}: python -m spacy download {model}, or leave --spacy out"
+        ) from None
     return lambda caption: list(
         dict.fromkeys(chunk.root.lemma_.lower() for chunk in parse(caption).noun_chunks if chunk.root.pos_ == "NOUN")
     )

@@ -23,5 +23,5 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='CamVidDataset', data_root=data_root, split='test', pipeline=test_pipeline))
 val_dataloader = test_dataloader
-val_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], present_only=False)
 test_evaluator = val_evaluator

@@ -9,5 +9,5 @@ test_dataloader = dict(
         data_root='data/cityscapes',
         data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val')))
 val_dataloader = test_dataloader
-test_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], present_only=False)
 val_evaluator = test_evaluator

@@ -9,5 +9,5 @@ test_dataloader = dict(
         data_root='data/coco_stuff164k',
         data_prefix=dict(img_path='images/val2017', seg_map_path='annotations/val2017')))
 val_dataloader = test_dataloader
-test_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], present_only=False)
 val_evaluator = test_evaluator

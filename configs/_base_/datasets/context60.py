@@ -10,5 +10,5 @@ test_dataloader = dict(
         ann_file='ImageSets/SegmentationContext/val.txt',
         data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext')))
 val_dataloader = test_dataloader
-test_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], present_only=False)
 val_evaluator = test_evaluator

@@ -38,5 +38,5 @@ test_dataloader = dict(
         data_prefix=dict(img_path='test/images', seg_map_path='test/labels'),
         pipeline=test_pipeline))
 val_dataloader = test_dataloader
-val_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = dict(type='GroupedIoUMetric', iou_metrics=['mIoU'], present_only=False)
 test_evaluator = val_evaluator

@@ -4,4 +4,4 @@ model = dict(
     backbone=_base_.clip,
     text_encoder=_base_.clip,
     mask_head=dict(in_channels=[256, 512, 1024, 2048]),
-    trained_on='coco-133')
+    trained_on='coco-fcclip-133')

@@ -7,6 +7,7 @@ from ovdense.datasets.scenes.fixed import FixedScenes, fixed_names, load_fixed_s
 from ovdense.datasets.scenes.generator import Scene, SceneGenerator, SceneObject
 from ovdense.datasets.scenes.objectness_dataset import ScenesObjectnessDataset
 from ovdense.datasets.scenes.panoptic_dataset import ScenesPanopticDataset
+from ovdense.datasets.scenes.phrase_dataset import ScenesPhraseDataset
 from ovdense.datasets.scenes.seg_dataset import ScenesSegDataset
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ScenesDetDataset",
     "ScenesObjectnessDataset",
     "ScenesPanopticDataset",
+    "ScenesPhraseDataset",
     "ScenesSegDataset",
     "demo_scene",
     "fixed_names",

@@ -5,6 +5,13 @@ from ovdense.datasets.transforms.image_io import IMAGE_SUFFIXES, MAX_PIXELS, Ima
 from ovdense.datasets.transforms.loading import LoadImage, LoadLabels
 from ovdense.datasets.transforms.panoptic import LoadPanopticMap, SemanticFromPanoptic
 from ovdense.datasets.transforms.photometric import RandomBlur, RandomBrightness
+from ovdense.datasets.transforms.phrases import (
+    LoadPhraseMask,
+    LoadPromptImage,
+    ObjectCrop,
+    PackPhraseInputs,
+    PickPhrase,
+)
 from ovdense.datasets.transforms.region_crops import PackRegionCrops
 from ovdense.datasets.transforms.region_masks import LoadRegionMasks
 from ovdense.datasets.transforms.resizing import Resize
@@ -18,8 +25,13 @@ __all__ = [
     "LoadImage",
     "LoadLabels",
     "LoadPanopticMap",
+    "LoadPhraseMask",
+    "LoadPromptImage",
     "LoadRegionMasks",
+    "ObjectCrop",
+    "PackPhraseInputs",
     "PackRegionCrops",
+    "PickPhrase",
     "RandomBlur",
     "RandomBrightness",
     "Resize",

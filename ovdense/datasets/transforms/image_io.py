@@ -68,12 +68,15 @@ def find_images(source: str | os.PathLike) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
         if not found:
-            raise ImageError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})")
+            deeper = next((file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES), None)
+            below = "" if deeper is None else f", but its subfolders do, such as {deeper}: give '{path}/**/*'"
+            raise ImageError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}){below}")
         return found
     if not path.exists() and re.search(r"[*?\[]", str(source)):
         root = Path(path.anchor) if path.anchor else Path()
         pattern = str(path.relative_to(path.anchor)) if path.anchor else str(path)
-        found = sorted(file for file in root.glob(pattern) if file.is_file())
+        every = sorted(file for file in root.glob(pattern) if file.is_file())
+        found = [file for file in every if file.suffix.lower() in IMAGE_SUFFIXES] or every
         if not found:
             raise ImageError(f"no file matches {source}")
         return found

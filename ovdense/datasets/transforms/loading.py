@@ -73,8 +73,8 @@ class LoadImage(BaseTransform):
 class LoadLabels(LoadAnnotations):
     """mmseg's ``LoadAnnotations`` that also keeps the labels of a 16-bit PNG (more than 255 classes).
 
-    8-bit maps go mmseg's way. In a 16-bit map 65535 is the ignored label and becomes ``ignore_index``; it must not be
-    the number of a class.
+    8-bit maps go mmseg's way. In a 16-bit map 65535 is the ignored label and becomes the ``ignore_index`` of the
+    sample, which its dataset gives, or else the one given here; it must not be the number of a class.
     """
 
     def __init__(self, *, ignore_index: int = 255, **kwargs) -> None:
@@ -100,6 +100,5 @@ class LoadLabels(LoadAnnotations):
         table = numbers.copy()
         for old, new in (results.get("label_map") or {}).items():
             table[numbers == old] = new
-        table[numbers < 0] = self.ignore_index
-        table[65535] = self.ignore_index
+        table[numbers < 0] = table[65535] = results.get("ignore_index", self.ignore_index)
         return table

@@ -23,6 +23,7 @@ block_input (B, T, D)           all tokens that enter the last block, class and 
 recorded   (B, heads, T, T)     mean attention of the earlier blocks that the variant names (ResCLIP)
 cls_logits (B, heads, h, w)     class token's query times the patches' keys, before scale and rotary embedding
 images     (B, 3, H, W)         the padded input itself
+stages     (B, L, T, D)         all tokens that leave the L blocks of ``out_indices``, class and register tokens first
 mlp_input  (B, D, h, w)         what enters the MLP of block ``mlp_input_block``, after its norm (CLIP-DINOiser)
 layer4     (B, D, h, w)         last stage of a ModifiedResNet; its ``k`` is ``k_proj`` of it
 final      (B, D, h, w)         last map of a convolutional trunk, before its head

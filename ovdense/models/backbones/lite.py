@@ -147,14 +147,19 @@ class LiteBackbone(DenseBackbone):
 
     def _one_view(self, images: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Embedding (B, C, h, w), pooled logits (B, 1000 + R + 1), stage maps of the first tower."""
+        scores, maps = self.scores(images)
+        dense = self.embed(scores, self.other_bias).permute(0, 3, 1, 2)
+        return dense, scores.mean((1, 2)), maps
+
+    def scores(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Mean logits of the towers (B, h, w, 1000 + R + 1) and stage maps of the first tower."""
         images = images.contiguous(memory_format=torch.channels_last)
         scores, maps = 0, None
         for tower in self.towers:
             features, stages = tower(images)
             scores = scores + tower.head(features.permute(0, 2, 3, 1)) / len(self.towers)
             maps = stages if maps is None else maps
-        dense = self.embed(scores, self.other_bias).permute(0, 3, 1, 2)
-        return dense, scores.mean((1, 2)), maps
+        return scores, maps
 
     def embed(self, scores: Tensor, other_bias: float) -> Tensor:
         """Mean logits of the towers (..., 1000 + R + 1) -> embedding (..., 1000 + R); the last logit is "other"."""

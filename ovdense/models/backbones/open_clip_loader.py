@@ -33,6 +33,7 @@ from ovdense.models.backbones.checkpoint import (
     read_state_dict,
     tensors_digest,
 )
+from ovdense.models.backbones.clip_layouts import from_transformers_layout, is_transformers_layout, with_long_table
 from ovdense.models.backbones.eva_layout import from_eva_layout, is_eva_layout
 from ovdense.models.backbones.hub import fetch_hub_config, fetch_tag
 
@@ -123,7 +124,7 @@ class LoadedCLIP:
 
         text_cfg = self.config.get("text_cfg") or {}
         if self.name in open_clip.list_models() or self.name.startswith(("hf-hub:", "local-dir:")):
-            return open_clip.get_tokenizer(self.name)
+            return open_clip.get_tokenizer(self.name, context_length=text_cfg.get("context_length"))
         if text_cfg.get("hf_tokenizer_name"):
             return open_clip.tokenizer.HFTokenizer(text_cfg["hf_tokenizer_name"])
         return open_clip.SimpleTokenizer(context_length=text_cfg.get("context_length", 77))
@@ -163,6 +164,7 @@ def load_clip(model: str | dict, pretrained: Pretrained = None, *, allow_jit: bo
         return LoadedCLIP(name, config, None, "random weights", None, *image_statistics(name, preprocess))
     if isinstance(pretrained, Mapping):
         tensors, source = custom_text_layout(plain_state_dict(pretrained)), "the state dict"
+        adopt_context(config, tensors)
         return LoadedCLIP(name, config, tensors, source, tensors_digest(tensors), *image_statistics(name, preprocess))
     path, tag_cfg = locate(name, str(pretrained))
     if tag_cfg is None:
@@ -172,6 +174,8 @@ def load_clip(model: str | dict, pretrained: Pretrained = None, *, allow_jit: bo
         config["quick_gelu"] = tag_cfg.get("quick_gelu", config.get("quick_gelu", False))
         preprocess = tag_cfg
     tensors = cached_tensors(path, allow_jit)
+    if tag_cfg is None:
+        adopt_context(config, tensors)
     statistics = image_statistics(name, preprocess)
     return LoadedCLIP(name, config, tensors, str(path), digest, *statistics, stated_text_digest(path))
 
@@ -276,14 +280,25 @@ def stated_text_digest(path: Path) -> str | None:
 
 
 def custom_text_layout(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's layout, whose text tower is not nested, to ``text.*``, EVA-CLIP's to timm's; other layouts pass."""
+    """OpenAI's layout, whose text tower is not nested, to ``text.*``; EVA-CLIP's, transformers' (FG-CLIP's too) and
+    Long-CLIP's to open_clip's; other layouts pass."""
     if is_eva_layout(tensors):
         tensors = from_eva_layout(tensors)
+    elif is_transformers_layout(tensors):
+        tensors = from_transformers_layout(tensors)
+    tensors = with_long_table(tensors)
     if any(name.startswith("text.") for name in tensors):
         renamed = dict(tensors)
     else:
         renamed = {f"text.{name}" if name.startswith(TEXT_PREFIXES) else name: tensors[name] for name in tensors}
     return {name: tensor for name, tensor in renamed.items() if name not in IGNORED_KEYS}
+
+
+def adopt_context(config: dict, tensors: Mapping[str, Tensor]) -> None:
+    """Lets the text tower read as many tokens as its weights have positions, if these are more (Long-CLIP: 248)."""
+    text_cfg, table = config.get("text_cfg"), tensors.get("text.positional_embedding")
+    if text_cfg and table is not None and len(table) > text_cfg.get("context_length", 77):
+        config["text_cfg"] = dict(text_cfg, context_length=len(table))
 
 
 def fit_weights(tower: nn.Module, tensors: Mapping[str, Tensor], prefix: str, *, name: str, source: str) -> None:

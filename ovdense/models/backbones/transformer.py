@@ -63,7 +63,7 @@ class TransformerBackbone(OverriddenAttention, DenseBackbone):
     prefix = 1
     captures = (
         *("q", "k", "v", *PROJECTED, "attention", "input", "input_cls", "tokens", "cls", "prefix"),
-        *("normed", "dense_cls", "mlp_input", *ORDINARY, "block_input", "recorded", "cls_logits", "images"),
+        *("normed", "dense_cls", "mlp_input", *ORDINARY, "block_input", "recorded", "cls_logits", "images", "stages"),
     )
 
     def __init__(
@@ -144,14 +144,14 @@ class TransformerBackbone(OverriddenAttention, DenseBackbone):
     # the shared part
 
     def encode(self, images: Tensor, masks: Tensor | None = None, **options) -> DenseFeatures:
-        prompts = None
+        prompts, options = None, {**self.attention_options, **options}
         if masks is None:
             x, grid, rope = self.embed(images)
         else:
             x, grid, rope, prompts = self.embed_masked(images, masks)
         with self._watch_mlp_input() as seen:
-            last = self._run_blocks(x, grid, rope, {**self.attention_options, **options}, maps := {}, prompts)
-        return self._features(last, maps, images, seen)
+            last = self._run_blocks(x, grid, rope, options, maps := {}, prompts, stages := [])
+        return self._features(last, maps, images, seen, stages)
 
     def patch_attention(self, images: Tensor) -> PatchAttention:
         """What the last block's patches attend by, (B, 3, H, W) of whole cells; class and register tokens are keys."""
@@ -183,13 +183,18 @@ class TransformerBackbone(OverriddenAttention, DenseBackbone):
         return to_map(self.to_text_space(stream[:, self.prefix :]), features.grid)
 
     def _features(
-        self, last: LastBlock, maps: dict[int, Tensor], images: Tensor, seen: Sequence[Tensor] = ()
+        self,
+        last: LastBlock,
+        maps: dict[int, Tensor],
+        images: Tensor,
+        seen: Sequence[Tensor] = (),
+        stages: Sequence[Tensor] = (),
     ) -> DenseFeatures:
         grid = last.tokens.grid
 
         def extra(name: str) -> Tensor:
-            if name == "images":
-                return images
+            if name in ("images", "stages"):
+                return images if name == "images" else torch.stack(stages, dim=1)
             return to_map(seen[-1][:, self.prefix :], grid) if name == "mlp_input" else self._field(name, last)
 
         dense = self.to_text_space(last.stream[:, self.prefix :])
@@ -222,8 +227,9 @@ class TransformerBackbone(OverriddenAttention, DenseBackbone):
         options: dict,
         maps: dict[int, Tensor],
         prompts: MaskPrompts | None = None,
+        stages: list[Tensor] | None = None,
     ) -> LastBlock:
-        blocks = self.blocks()
+        blocks, stages = self.blocks(), [] if stages is None else stages
         first = len(blocks) - self._depth(options)
         recorded = _recorded_blocks(self.variant, options, len(blocks))
         hidden, attention = [], []
@@ -235,6 +241,7 @@ class TransformerBackbone(OverriddenAttention, DenseBackbone):
                 x = self.parts(block).forward(x, rope)
             if index in self.out_indices:
                 maps[index] = to_map(x[:, self.prefix :], grid)
+                stages.append(x)
             if self.variant.tail is not None:
                 hidden.append(x)
             if prompts is not None:
@@ -255,6 +262,7 @@ class TransformerBackbone(OverriddenAttention, DenseBackbone):
                 ordinary = apply_variant(parts, x, vanilla(tokens), tokens, residual=True, mlp=True)
             if index in self.out_indices:
                 maps[index] = to_map(stream[:, self.prefix :], grid)
+                stages.append(stream)
         return LastBlock(parts, x, stream, tokens, options)
 
     def _recorded_block(self, parts: BlockParts, x: Tensor, grid: tuple[int, int], rope) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from ovdense.models.decode_heads.cat_seg_head import CATSegHead
 from ovdense.models.decode_heads.clip_dinoiser_head import CLIPDINOiserHead
 from ovdense.models.decode_heads.decomposition_head import DecompositionHead
+from ovdense.models.decode_heads.clipseg_head import CLIPSegHead
 from ovdense.models.decode_heads.found_head import FOUNDHead
 from ovdense.models.decode_heads.linear_probe_head import LinearProbeHead
 from ovdense.models.decode_heads.lposs_head import LPOSSHead
@@ -17,6 +18,7 @@ __all__ = [
     "CATSegHead",
     "CLIPDINOiserHead",
     "DecompositionHead",
+    "CLIPSegHead",
     "FOUNDHead",
     "LPOSSHead",
     "LinearProbeHead",

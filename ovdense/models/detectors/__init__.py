@@ -2,6 +2,7 @@
 
 from ovdense.models.detectors.frozen_vlm import FrozenVLMDetector
 from ovdense.models.detectors.maft_plus import MAFTPlus
+from ovdense.models.detectors.mask_tuning import MaskTunedMaskFormer
 from ovdense.models.detectors.offline_rpn import OfflineRPN
 from ovdense.models.detectors.open_vocab_detector import EncodedRegions, OpenVocabDetector
 from ovdense.models.detectors.open_vocab_maskformer import EncodedMasks, OpenVocabMaskFormer
@@ -19,6 +20,7 @@ __all__ = [
     "FrozenVLMDetector",
     "GivenProposals",
     "MAFTPlus",
+    "MaskTunedMaskFormer",
     "OVSeg",
     "OfflineRPN",
     "OpenVocabDetector",

@@ -53,3 +53,7 @@ class CLIPMaskPooling(BaseModule):
         only = backbone.pooling_needs_pixels if self.valid_only == "auto" else self.valid_only
         usable = has_pixels(mask_logits, features.grid) if only else None
         return backbone.embed_masks(features, mask_logits), usable
+
+    def embed_binary(self, features: DenseFeatures, masks: Tensor, backbone: DenseBackbone) -> Tensor:
+        """Embeddings (B,Q,C) of masks (B,Q,H,W) of 0 and 1, with gradients where the backbone learns."""
+        return backbone.embed_masks(features, 2 * masks.float() - 1)

@@ -134,9 +134,9 @@ class MaskAdapterPooling(CLIPMaskPooling):
         """Embeddings (B,Q,C) of mask logits (B,Q,H,W), and which proposals could be looked at, (B,Q) bool or None."""
         masks = (mask_logits.detach().sigmoid() > self.threshold).to(features.dense.dtype)
         usable = has_pixels(mask_logits, features.grid) if self.valid_only is True else None
-        return self.embed(features, masks, backbone), usable
+        return self.embed_binary(features, masks, backbone), usable
 
-    def embed(self, features: DenseFeatures, masks: Tensor, backbone: DenseBackbone) -> Tensor:
+    def embed_binary(self, features: DenseFeatures, masks: Tensor, backbone: DenseBackbone) -> Tensor:
         """Embeddings (B,Q,C) of binary masks (B,Q,H,W), with gradients for the adapter."""
         maps = self.adapter(features.dense, masks)
         if not hasattr(backbone, "embed_pooled"):
@@ -144,10 +144,3 @@ class MaskAdapterPooling(CLIPMaskPooling):
         source = features.extras.get("final", features.maps[-1])
         pooled = pool_by_maps(source, maps).to(source.dtype)
         return backbone.embed_pooled(pooled).unflatten(1, (-1, self.adapter.num_maps)).mean(dim=2)
-
-
-def consistency_loss(first: Tensor, second: Tensor) -> Tensor:
-    """1 - cosine of the embeddings (N,C) of matched proposals and of their ground-truth masks, averaged."""
-    if not len(first):
-        return first.sum()
-    return (1 - F.cosine_similarity(first, second, dim=-1)).mean()

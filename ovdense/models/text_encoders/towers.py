@@ -141,11 +141,14 @@ class SentenceTower:
         self,
         *,
         name: str,
+        pretrained: Pretrained = None,
         batch_size: int,
         device: str | torch.device | None = None,
         sentence_encoder: str | None = None,
     ) -> None:
-        loaded = load_clip(name)
+        loaded = load_clip(name, pretrained)
+        if "text_mean" not in loaded.tensors:
+            raise ValueError(f"{loaded.source} has no text side of {name} (text_mean): it is another model's weights")
         self.source = sentence_source(sentence_encoder or loaded.config["text_cfg"].get("encoder"))
         self.mean = loaded.tensors["text_mean"].float()
         self.space, self.embed_dim = loaded.space, loaded.embed_dim
@@ -201,8 +204,12 @@ class LiteTower:
 
 
 def open_tower(model: str | dict, pretrained: Pretrained, *, batch_size: int, device=None, **options) -> TextTower:
-    """The tower of an embedded model (``lite``, ``scenes``) or, with further options, of an open_clip model."""
-    if model not in embedded_models() or pretrained is not None:
+    """The tower of an embedded model (``lite``, ``scenes``) or, with further options, of an open_clip model.
+
+    Args:
+        pretrained: of ``scenes`` a file of it with a tuned image tower (``export_mask_clip.py``); None for its own.
+    """
+    if model not in embedded_models() or (model == "lite" and pretrained is not None):
         if options.pop("sentence_encoder", None):
             raise ValueError(f"sentence_encoder is a choice of the embedded models, got model {model!r}")
         return OpenCLIPTower(model=model, pretrained=pretrained, batch_size=batch_size, device=device, **options)
@@ -213,7 +220,8 @@ def open_tower(model: str | dict, pretrained: Pretrained, *, batch_size: int, de
         raise ValueError(f"the text side of {model!r} has no such options, got {odd}")
     if model == "lite":
         return LiteTower(batch_size=batch_size, device=device, sentence_encoder=sentence_encoder)
-    return SentenceTower(name=model, batch_size=batch_size, device=device, sentence_encoder=sentence_encoder)
+    options = dict(batch_size=batch_size, device=device, sentence_encoder=sentence_encoder)
+    return SentenceTower(name=model, pretrained=pretrained, **options)
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:

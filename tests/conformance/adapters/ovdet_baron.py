@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.config import ConfigDict
 
 from adapters.base import Adapter
+from adapters.baron_distillation import POSITIONS, Distillation
 from adapters.parts import split_weights
 from ovdense.functional.neighbourhood import cell_probabilities, direction_probabilities
 from ovdense.functional.region_classification import region_cross_entropy
@@ -32,7 +33,7 @@ class BaronAdapter(Adapter):
     def derive(self, point):
         part, _, name = point.partition(".")
         if part == "kd":
-            return None  # the distillation's losses do not agree with the stored ones yet
+            return self.distillation(name)
         with torch.no_grad():
             return self.output(part, name)
 
@@ -70,6 +71,21 @@ class BaronAdapter(Adapter):
             lrud = direction_probabilities(t["ns.boxes"], size, interval=cfg["interval"], **options)
             return dict(lrud=lrud, box_probability=cell_probabilities(lrud)).get(name)
         return None
+
+    @cached_property
+    def distiller(self):
+        return Distillation(self)
+
+    def distillation(self, name):
+        if name.startswith("sampled_boxes_img"):
+            bags = self.distiller.bags[int(name.removeprefix("sampled_boxes_img"))]
+            return torch.cat([bag.boxes for proposal in bags for group in proposal for bag in group])
+        if name == "position_embedding":
+            with torch.no_grad():
+                return self.distiller.module.positions(POSITIONS)
+        if name == "grad_words_first":
+            return self.distiller.first_gradient
+        return self.distiller.losses.get(name)
 
     @cached_property
     def files(self):

@@ -183,3 +183,9 @@ def test_find_images(tmp_path):
         find_images(tmp_path / "void")
     with pytest.raises(ImageError, match="no file matches"):
         find_images(tmp_path / "*.webp")
+    (tmp_path / "void" / "deep").mkdir()
+    (tmp_path / "void" / "deep" / "c.png").write_bytes(b"x")
+    with pytest.raises(ImageError, match=r"its subfolders do, such as .*c\.png: give '.*void/\*\*/\*'"):
+        find_images(tmp_path / "void")
+    assert [path.name for path in find_images(tmp_path / "**" / "*")] == ["a.JPG", "b.png", "odd[1].png", "c.png"]
+    assert [path.name for path in find_images(tmp_path / "*.txt")] == ["notes.txt"]  # asked for by its ending
