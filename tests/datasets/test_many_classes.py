@@ -144,7 +144,11 @@ def test_pascal_context_becomes_459_classes(tmp_path):
 
 def test_the_lists_are_as_long_as_the_official_ones():
     counts = {"ade20k-847": (847, 847), "ade20k-fcclip-847": (847, 1341), "pascal-context-459": (459, 459)}
-    counts |= {"pascal-context-fcclip-459": (459, 559), "voc-catseg-21": (21, 59), "pascal-context-fcclip-59": (59, 160)}
+    counts |= {
+        "pascal-context-fcclip-459": (459, 559),
+        "voc-catseg-21": (21, 59),
+        "pascal-context-fcclip-59": (59, 160),
+    }
     counts |= {"coco-fcclip-133": (133, 254), "voc-fcclip-21": (21, 151), "voc-fcclip-20": (20, 79)}
     for name, count in counts.items():
         vocabulary = load_vocabulary(name)
