@@ -57,6 +57,7 @@ class StoredPredictions:
             self.dataset = DATASETS.build(content.test_dataloader.dataset)
         self.classes = tuple(self.dataset.metainfo["classes"])
         self.palette = [tuple(color) for color in self.dataset.metainfo.get("palette") or ()]
+        self.ignore_index = getattr(self.dataset, "ignore_index", 255)
         self.reduced = bool(getattr(self.dataset, "reduce_zero_label", False))
 
     def __len__(self) -> int:

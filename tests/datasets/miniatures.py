@@ -28,7 +28,8 @@ def save_picture(path, seed=0, size=SIZE):
 
 def save_labels(path, labels):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(labels, np.uint8)).save(path)
+    labels = np.asarray(labels)
+    Image.fromarray(labels.astype(np.uint8 if labels.max() < 256 else np.uint16)).save(path)
 
 
 def label_values(description, part):

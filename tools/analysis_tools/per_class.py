@@ -121,7 +121,7 @@ def main(argv=None) -> dict:
     args = parse_args(argv)
     stored = StoredPredictions(args.config, args.labels, args.cfg_options)
     groups = groups_of(args, stored)
-    matrix, pictures = ConfusionMatrix(stored.classes), 0
+    matrix, pictures = ConfusionMatrix(stored.classes, ignore_index=stored.ignore_index), 0
     for one in track(stored, "pictures", total=len(stored), console=Console(stderr=True), transient=True):
         matrix.add(one.truth, one.predicted)
         pictures += 1

@@ -42,9 +42,9 @@ def score_of(one: ConfusionMatrix, index: int | None) -> float:
     return float(np.nanmean(one.iou)) if np.isfinite(one.iou).any() else float("nan")
 
 
-def worst(stored, classes, number: int, index: int | None) -> tuple[list, ConfusionMatrix, int]:
+def worst(stored, empty: ConfusionMatrix, number: int, index: int | None) -> tuple[list, ConfusionMatrix, int]:
     """The lowest scores with their pictures, the counts of all, and how many pictures were scored."""
-    total, kept, scored = ConfusionMatrix(classes), [], 0
+    total, kept, scored = empty, [], 0
     for place, one in enumerate(stored):
         counts = total.add(one.truth, one.predicted)
         score = score_of(counts, index)
@@ -126,7 +126,8 @@ def main(argv=None) -> list[tuple[str, float]]:
         raise SystemExit(f"error: no class {args.class_name!r}; there are {', '.join(stored.classes[:20])}, ...")
     index = stored.classes.index(args.class_name) if args.class_name else None
     bar = track(stored, "pictures", total=len(stored), console=Console(stderr=True), transient=True)
-    items, total, scored = worst(bar, stored.classes, args.number, index)
+    empty = ConfusionMatrix(stored.classes, ignore_index=stored.ignore_index)
+    items, total, scored = worst(bar, empty, args.number, index)
     palette = np.asarray(stored.palette or distinct_colors(len(stored.classes)), np.uint8)
     what = f"the IoU of {args.class_name}" if args.class_name else "mIoU"
     text = page(args.config, items, total, scored, what, palette, args.side)

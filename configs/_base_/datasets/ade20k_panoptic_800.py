@@ -1,4 +1,4 @@
-# ADE20K panoptic, 150 classes; 2,000 pictures, short side 800 (files of detectron2's prepare_ade20k_pan_seg.py).
+# ADE20K panoptic, 150 classes; 2,000 pictures, short side 800 (files of tools/dataset_converters/ade20k_things.py).
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadPanopticMap'),
