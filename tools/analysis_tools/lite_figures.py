@@ -54,6 +54,7 @@ def parse_args() -> argparse.Namespace:
         "--sentence-encoder", help="wheel or folder of another sentence encoder, for the text side alone"
     )
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=", ".join(CONSTANTS))
+    parser.add_argument("--limit", type=int, help="count the first photos and frames only, that many of each")
     parser.add_argument("--step", type=int, default=2, help="pixels between those that count")
     return parser.parse_args()
 
@@ -180,7 +181,8 @@ def halves(args: argparse.Namespace) -> tuple[list, list, list]:
     pairs = [pair for pair in pairs if pair[1].is_file()][offset::2]
     split, every = ("train", 3) if args.half == "tuning" else ("test", 1)
     frames = sorted((args.camvid / split).glob("*.png"))[::every]
-    return pairs, photos[offset::2], [(path, args.camvid / f"{split}annot" / path.name) for path in frames]
+    frames = [(path, args.camvid / f"{split}annot" / path.name) for path in frames]
+    return pairs[: args.limit], photos[offset::2][: args.limit], frames[: args.limit]
 
 
 def main() -> None:

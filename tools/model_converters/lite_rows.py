@@ -106,9 +106,9 @@ def fit_rows(
     labels: list[np.ndarray],
     *,
     num_rows: int,
-    iterations: int = 120,
+    iterations: int = 240,
     dropout: float = 0.3,
-    weight_decay: float = 2.0,
+    weight_decay: float = 0.3,
     per_photo: tuple[int, int] = (60, 120),
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
