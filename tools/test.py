@@ -44,6 +44,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
+# What a test does without: data and schedules of training, whose files may not be here, and a validation of its own.
+UNUSED = (
+    *("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"),
+    *("val_dataloader", "val_cfg", "val_evaluator"),
+)
+
+
 def configure(args: argparse.Namespace):
     """The config with the command line's wishes in it."""
     from ovdense.apis import ConfigError, load_config, task_of, use_backbone
@@ -53,6 +60,7 @@ def configure(args: argparse.Namespace):
         raise ConfigError(f"{args.config} describes no test (no test_dataloader or test_evaluator)")
     if args.backbone:
         use_backbone(config, args.backbone)
+    config.update(dict.fromkeys(UNUSED))
     config.launcher = args.launcher
     config.work_dir = args.work_dir or config.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
     config.load_from = None if args.checkpoint.lower() == "none" else args.checkpoint

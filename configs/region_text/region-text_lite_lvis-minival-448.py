@@ -12,4 +12,4 @@ test_pipeline = [
     dict(type='mmdet.PackDetInputs', meta_keys={{_base_.meta_keys}}),
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-val_dataloader = test_dataloader
+train_dataloader = val_dataloader = val_evaluator = None

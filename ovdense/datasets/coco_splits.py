@@ -30,7 +30,7 @@ class Part:
         table: class names of the category table, which keeps its ids.
         keep_empty: whether pictures without such annotations stay.
         images: rule for pictures; None takes all.
-        published: (pictures, annotations) as papers state them, None where they state none.
+        published: (pictures, annotations) of the file that the official one gives; None for what is not known.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Part:
     table: tuple[str, ...]
     keep_empty: bool = False
     images: Callable[[dict], bool] | None = None
-    published: tuple[int, int] | None = None
+    published: tuple[int | None, int | None] | None = None
 
 
 def read_coco(path: str | Path) -> dict:
@@ -266,9 +266,24 @@ def _counts(entry: Mapping) -> str:
 def _against_papers(part: Part, entry: Mapping) -> str:
     if part.published is None:
         return ""
-    if part.published == (entry["images"], entry["annotations"]):
-        return " (as published)"
-    return f" (papers state {part.published[0]} and {part.published[1]}: is {entry['source']} the whole official file?)"
+    return ", which differs from what is published" if _differs(part, entry) else " (as published)"
+
+
+def _differs(part: Part, entry: Mapping) -> list[str]:
+    """The counts of a file that are not the published ones, in words."""
+    pairs = zip(("pictures", "annotations"), (entry["images"], entry["annotations"]), part.published or ())
+    return [f"{found} {what} instead of {wanted}" for what, found, wanted in pairs if wanted not in (None, found)]
+
+
+def differences(parts: Sequence[Part], manifest: Mapping[str, Mapping]) -> list[str]:
+    """What the files have that those of the papers have not, a line a file: figures on them are not comparable."""
+    lines = []
+    for part in parts:
+        entry = manifest.get(part.name)
+        counts = _differs(part, entry) if entry else []
+        if counts:
+            lines.append(f"{part.name}: {', '.join(counts)}; is {entry['source']} the whole official file?")
+    return lines
 
 
 def _repeated(values: Iterable) -> list:

@@ -19,12 +19,12 @@ LVIS_SPELLINGS = {"speaker_(stero_equipment)": "speaker_(stereo_equipment)"}  # 
 
 
 def coco_parts(protocol: str) -> tuple[Part, ...]:
-    """Files of one of ``COCO_PROTOCOLS``; counts are those of the OVR-CNN and ViLD papers."""
+    """Files of one of ``COCO_PROTOCOLS``; counts are those of the OVR-CNN and ViLD papers and of COCO's own files."""
     vocabulary = load_vocabulary("coco-80")
     every = vocabulary.classes
     base, novel = (tuple(every[index] for index in vocabulary.group(name)) for name in ("base", "novel"))
     both = load_vocabulary("coco-65").classes
-    train, boxes = (107761, 665387), (4836, 28538)
+    train, boxes, whole_train, whole_val = (107761, 665387), (4836, 28538), (118287, 665387), (5000, None)
     parts = {
         "ov-coco-65": (
             Part("instances_train2017_seen_2.json", "train", base, base, published=train),
@@ -32,9 +32,9 @@ def coco_parts(protocol: str) -> tuple[Part, ...]:
             Part("instances_val2017_all_2.json", "val", both, both, published=boxes),
         ),
         "ov-coco-80": (
-            Part("instances_train2017_base.json", "train", base, every, keep_empty=True),
-            Part("instances_val2017_base.json", "val", base, every, keep_empty=True),
-            Part("instances_val2017_novel.json", "val", novel, every, keep_empty=True),
+            Part("instances_train2017_base.json", "train", base, every, keep_empty=True, published=whole_train),
+            Part("instances_val2017_base.json", "val", base, every, keep_empty=True, published=whole_val),
+            Part("instances_val2017_novel.json", "val", novel, every, keep_empty=True, published=whole_val),
         ),
         "ov-coco-constrained": (
             Part("instances_val2017_seen_2.json", "val", base, base),
@@ -59,11 +59,12 @@ def lvis_parts(protocol: str, minival: MinivalRule | None = None) -> tuple[Part,
         return (
             Part("lvis_v1_train_seen.json", "train", base, base),
             Part("lvis_v1_train_seen_1203_cat.json", "train", base, every),
-            Part("lvis_v1_train_norare.json", "train", base, every, keep_empty=True),
+            Part("lvis_v1_train_norare.json", "train", base, every, keep_empty=True, published=(100170, None)),
         )
     if protocol == "ov-lvis-minival":
         rule = minival or MinivalRule()
-        return (Part("lvis_v1_minival_inserted_image_name.json", "val", every, every, keep_empty=True, images=rule),)
+        name, counts = "lvis_v1_minival_inserted_image_name.json", (4809, None)
+        return (Part(name, "val", every, every, keep_empty=True, images=rule, published=counts),)
     raise ValueError(f"protocols of OV-LVIS are {', '.join(LVIS_PROTOCOLS)}, got {protocol!r}")
 
 
@@ -82,7 +83,12 @@ class MinivalRule:
 
 
 def with_file_names(document: dict) -> dict:
-    """LVIS's document with ``file_name`` (``val2017/...``) in every picture, and words spelt right."""
+    """LVIS's document with ``file_name`` (``val2017/...``) in every picture, and words spelt right.
+
+    Raises:
+        ValueError: LVIS v0.5, or classes that are rare in the file and not in the protocol, or the other way round.
+    """
+    _check_lvis(document["categories"])
     images = [
         {**image, "file_name": file_name(image if not image.get("coco_url") else {"coco_url": image["coco_url"]})}
         for image in document["images"]
@@ -92,3 +98,20 @@ def with_file_names(document: dict) -> dict:
         for category in document["categories"]
     ]
     return {**document, "images": images, "categories": categories}
+
+
+def _check_lvis(categories: list[dict]) -> None:
+    """ValueError for another edition of LVIS than v1 with its 337 rare classes."""
+    if len(categories) == 1230:
+        raise ValueError("this is LVIS v0.5 with its 1230 classes: the protocols use LVIS v1 with 1203")
+    vocabulary = load_vocabulary("lvis-1203")
+    rare = {vocabulary.classes[index] for index in vocabulary.group("novel")}
+    wrong = [
+        name
+        for name, frequency in ((LVIS_SPELLINGS.get(c["name"], c["name"]), c.get("frequency")) for c in categories)
+        if frequency is not None and (frequency == "r") != (name in rare)
+    ]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} classes are rare in the file and not in OV-LVIS, or the other way round, such as {wrong[:5]}"
+        )

@@ -67,6 +67,11 @@ class OpenVocabCocoMetric(CocoMetric):
         self.facts: dict = {}
         self.class_table: dict[str, list[dict]] = {}
 
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Keeps what was found; the truth comes from the dataset's file, else from the samples' ``instances``."""
+        self._coco_api = self._coco_api or self._truth_file()
+        super().process(data_batch, data_samples)
+
     def compute_metrics(self, results: list) -> dict[str, float]:
         results = _by_picture(results)  # equal scores of two pictures are ranked by id, as COCO's and LVIS's code does
         truths, found = zip(*results)

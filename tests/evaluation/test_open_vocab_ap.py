@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from ovdense.datasets.open_vocab_det import vocabulary_meta
 from ovdense.evaluation import OpenVocabCocoMetric, OpenVocabLVISMetric
@@ -199,3 +200,16 @@ def test_precision_agrees_with_faster_coco_evals_own_lvis_style():
     judge.evaluate()
     judge.accumulate()
     np.testing.assert_allclose(ours, judge.eval["precision"][:, :, :, 0, -1], atol=1e-12)
+
+
+def test_the_truth_of_a_test_is_the_file_of_its_dataset(tmp_path):
+    """The samples of a test carry no truth: without ``ann_file`` the dataset's meta names the file."""
+    built = OpenVocabCocoMetric(metric="bbox")
+    built.dataset_meta = vocabulary_meta(NAMES) | dict(protocol="p", ann_file=truth(tmp_path, TRUTH))
+    for _, one in FOUND:
+        given = {key: torch.as_tensor(one[key]) for key in ("bboxes", "scores", "labels")}
+        built.process({}, [dict(img_id=one["img_id"], ori_shape=(100, 100), pred_instances=given)])
+    assert built.evaluate(2)["ov_coco/bbox_AP50_novel"] == pytest.approx(COW, abs=1e-9)
+    rows = {row["name"]: row for row in built.class_table["bbox"]}
+    assert rows["cow"]["group"] == "novel" and rows["cow"]["AP50"] == pytest.approx(COW, abs=1e-9)
+    assert rows["bus"]["AP50"] is None

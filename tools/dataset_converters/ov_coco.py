@@ -9,14 +9,16 @@
 | ov-coco-80 | instances_train2017_base, instances_val2017_base, instances_val2017_novel | 80 | all |
 | ov-coco-constrained | instances_val2017_seen_2, instances_val2017_unseen_2 | 48, 17 | with a box |
 
-Files that are there already, whole and of the same source, are left alone, so that the command can be repeated.
+Files that are there already, whole and of the same source, are left alone, so that the command can be repeated. Counts
+of pictures and annotations that are not those of the papers are named as warnings at the end.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import ovdense  # noqa: F401  (first: it repairs what installed binaries lack)
-from ovdense.datasets.coco_splits import write_parts
+from ovdense.datasets.coco_splits import differences, write_parts
 from ovdense.datasets.ov_protocols import COCO_PROTOCOLS, coco_parts
 
 
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, parts, sources: dict[str, Path], **options) ->
 
     out = args.out or next(iter(sources.values())).parent
     try:
-        return write_parts(
+        manifest = write_parts(
             parts,
             sources,
             out,
@@ -62,6 +64,9 @@ def run(args: argparse.Namespace, parts, sources: dict[str, Path], **options) ->
         )
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
+    for line in differences(parts, manifest):
+        print(f"warning: {line}", file=sys.stderr)
+    return manifest
 
 
 def main(argv=None) -> dict:

@@ -24,7 +24,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument("--novel", help='names kept for testing: "cat, dog", or a .txt with one a line')
     parser.add_argument("--base", help="names to train on (default: all that are neither novel nor dropped)")
     parser.add_argument("--drop", default="", help="names that belong to neither, out of every file")
-    parser.add_argument("--novel-share", type=float, help="takes the rarest classes, this share of them, as novel")
+    parser.add_argument(
+        "--novel-share", type=float, help="takes the rarest classes that can be evaluated, this share of them, as novel"
+    )
     parser.add_argument("--images", type=Path, help="folder of the pictures, to check that all are there")
     parser.add_argument("--out", type=Path, help="folder of the results (default: open_vocabulary beside the json)")
     parser.add_argument("--force", action="store_true", help="write files anew that are there already")
@@ -39,8 +41,11 @@ def read_names(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def choose(document: dict, args: argparse.Namespace) -> tuple[list[str], list[str]]:
+def choose(document: dict, args: argparse.Namespace, evaluated: dict | None = None) -> tuple[list[str], list[str]]:
     """(base, novel) in the order of the category table.
+
+    A share of novel classes is taken among those that ``evaluated`` (default: the same document) has boxes of: others
+    would give no figure.
 
     Raises:
         ValueError: unknown names, a name on both sides, or an empty side.
@@ -52,7 +57,12 @@ def choose(document: dict, args: argparse.Namespace) -> tuple[list[str], list[st
         if novel or not 0 < args.novel_share < 1:
             raise ValueError(f"--novel-share goes without --novel and lies between 0 and 1, got {args.novel_share}")
         pictures = pictures_by_class(document)
-        rarest = sorted((name for name in names if name not in drop), key=lambda name: pictures[name])
+        testable = pictures_by_class(evaluated or document)
+        rarest = sorted(
+            (name for name in names if name not in drop and testable[name]), key=lambda name: pictures[name]
+        )
+        if not rarest:
+            raise ValueError("no class has a box in the pictures to evaluate on")
         novel = rarest[: max(1, round(args.novel_share * len(rarest)))]
     if not novel:
         raise ValueError('which classes are novel? add --novel "cat, dog" or --novel-share 0.25')
@@ -91,9 +101,9 @@ def check(document: dict, base: list[str], novel: list[str], images: Path | None
 
 def split(args: argparse.Namespace) -> dict:
     train = read_coco(args.train)
-    base, novel = choose(train, args)
     val_path = args.val or args.train
     val = read_coco(val_path) if args.val else train
+    base, novel = choose(train, args, val)
     ids_of(val, [*base, *novel])
     problems = check(train, base, novel, args.images, "training")
     if args.val:
@@ -124,7 +134,8 @@ def split(args: argparse.Namespace) -> dict:
 
 
 def test_options(out: Path, images: Path | None) -> str:
-    """Settings that point the config of own data at the results."""
+    """Settings that point the config of own data at the results; relative pictures would be sought below ``out``."""
+    images = images if images is None else images.resolve()
     options = [f"model.vocabulary={out / 'vocabulary.json'}"]
     for key, value in (("data_root", out), ("vocabulary", out / "vocabulary.json"), ("data_prefix.img", images)):
         options += [f"test_dataloader.dataset.{key}={value}"] if value is not None else []
