@@ -47,11 +47,7 @@ def read_references(refs: str | Path, instances: str | Path, split: str | None =
     path = Path(refs)
     if not path.is_file():
         raise FileNotFoundError(f"no references there: {path}")
-    if path.suffix == ".json":
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        with path.open("rb") as file:
-            entries = _PlainUnpickler(file, encoding="latin1").load()
+    entries = _entries(path)
     document = read_coco(instances)
     files = {image["id"]: file_name(image) for image in document["images"]}
     by_picture: dict = {}
@@ -73,6 +69,22 @@ def read_references(refs: str | Path, instances: str | Path, split: str | None =
     if not found:
         raise ValueError(f"{path} has no sentences of the split {split!r}: it has {sorted(map(str, splits))}")
     return found
+
+
+def _entries(path: Path) -> list[dict]:
+    """References of a pickle or json, checked for what is read of them."""
+    try:
+        if path.suffix == ".json":
+            entries = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            with path.open("rb") as file:
+                entries = _PlainUnpickler(file, encoding="latin1").load()
+    except (pickle.UnpicklingError, EOFError, IndexError, KeyError, AttributeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no whole pickle of RefCOCO's (a download that broke off?): {error}") from None
+    needed = ("image_id", "ann_id", "sentences")
+    if not isinstance(entries, list) or any(not isinstance(one, dict) or set(needed) - set(one) for one in entries):
+        raise ValueError(f"{path} must hold a list of references with {', '.join(needed)}: is it refs(unc).p?")
+    return entries
 
 
 def referring_accuracy(references: Sequence[Reference], chosen: Iterable[Sequence[float]], iou: float = 0.5) -> dict:
