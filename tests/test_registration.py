@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine import registry as mmengine_registry
 
 import ovdense
-import ovdense.engine  # noqa: F401  (as the tools do: MMEngine's own registries do not look for it)
+import ovdense.engine
 from ovdense import registry
 
 ROOT = Path(ovdense.__file__).parent
