@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/images_det.py',
     '../_base_/default_runtime_det.py',
 ]
-model = dict(vocabulary=dict(source='coco-133', templates='vild'))
+model = dict(vocabulary=dict(source='coco-fcclip-133', templates='vild'))
 _meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 test_pipeline = [
     dict(type='LoadImageFromFile'),

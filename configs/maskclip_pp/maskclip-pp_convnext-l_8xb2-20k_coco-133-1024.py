@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/schedules/mask2former_369k.py',
 ]
 model = dict(
-    vocabulary=dict(source='coco-133', templates='vild'),
+    vocabulary=dict(source='coco-fcclip-133', templates='vild'),
     data_preprocessor=dict(batch_augments=[
         dict(
             type='mmdet.BatchFixedSizePad', size=(1024, 1024), img_pad_value=0, pad_mask=True, mask_pad_value=0,

@@ -27,7 +27,7 @@ def test_full_config_is_what_its_name_says(path):
     config, model = Config.fromfile(path), Config.fromfile(path).model
     assert len(path.stem) <= 70 and len(path.read_text().splitlines()) <= 40
     assert model.type == "MaskTunedMaskFormer" and model.backbone.model == "convnext_large_d_320"
-    assert load_vocabulary(model.vocabulary.source).num_classes > 1 and model.trained_on == "coco-133"
+    assert load_vocabulary(model.vocabulary.source).num_classes > 1 and model.trained_on == "coco-fcclip-133"
     with DefaultScope.overwrite_default_scope("ovdense"):
         for step in [*config.test_pipeline, *config.get("train_pipeline", [])]:
             TRANSFORMS.build(step)

@@ -16,7 +16,7 @@ METHODS = ("maskclip", "sclip", "clearclip", "naclip", "gem", "scclip", "resclip
 FULL = sorted(path for method in METHODS for path in (ROOT / method).glob("*.py"))
 # One of each kind for what takes time; test_protocol_configs.py reads all of them.
 BUILT = [path for path in FULL if "generic" in path.stem or "ade20k" in path.stem]
-TINY = [path for path in sorted((ROOT / "tiny").glob("*.py")) if path.name.startswith(METHODS)]
+TINY = [path for path in sorted((ROOT / "tiny").glob("*.py")) if path.name.split("_")[0] in METHODS]
 MODEL_NAMES = {"vit-b16": "ViT-B-16", "vit-l14": "ViT-L-14", "rn50": "RN50"}
 
 
