@@ -5,8 +5,8 @@ python tools/model_converters/import_ovseg.py CONFIG FILE OUT --clip ViT-L-14:op
 
 Two files are written: OUT, a checkpoint for tools/test.py with this config, and OUT with ``_clip.safetensors`` at its
 end, the whole mask-adapted CLIP with its mask prompts, for ``pretrained`` of a backbone or a text encoder. A text tower
-that the file lacks comes from the stock CLIP (``--clip``). Keys that are not known, missing or of another shape end the
-conversion.
+that the file lacks comes from the stock CLIP (``--clip``, MODEL:PRETRAINED or a local file). Keys that are not known,
+missing or of another shape end the conversion.
 """
 
 import argparse
@@ -19,11 +19,14 @@ import ovdense  # noqa: F401  (first: it repairs missing binaries)
 
 
 def stock_clip(named: str | None) -> dict[str, torch.Tensor] | None:
-    """Weights of ``MODEL:PRETRAINED``."""
+    """Weights of ``MODEL:PRETRAINED`` or of a local file; None for None."""
     from ovdense.models.backbones import load_clip
+    from ovdense.models.backbones.checkpoint import read_state_dict
 
     if named is None:
         return None
+    if Path(named).is_file():
+        return read_state_dict(named)
     model, _, pretrained = named.partition(":")
     return load_clip(model, pretrained or None).tensors
 
@@ -58,12 +61,14 @@ def main(argv=None) -> None:
     parser.add_argument("config", help="config that the checkpoint is for")
     parser.add_argument("source", type=Path, help="official checkpoint")
     parser.add_argument("out", type=Path, help="checkpoint to write (.pth)")
-    parser.add_argument("--clip", metavar="MODEL:PRETRAINED", help="stock CLIP of a text tower that is missing")
+    parser.add_argument(
+        "--clip", metavar="MODEL:PRETRAINED", help="stock CLIP, or a local file of it, for a missing text tower"
+    )
     parser.add_argument("--report", type=Path, help="file for the report; stdout without")
     args = parser.parse_args(argv)
     try:
         report = convert(args.config, args.source, args.out, args.clip)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
         raise SystemExit(f"error: {error}") from None
     if args.report is None:
         print("\n".join(report))
