@@ -5,6 +5,8 @@ OVSeg (arXiv 2210.04150), section 3.1. Shapes: Q proposals, K classes, H x W pix
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -40,11 +42,24 @@ def keep_best_proposals(scores: Tensor, ignored: int = 0) -> Tensor:
     return kept
 
 
+def binary_semantic_bands(
+    scores: Tensor, masks: Tensor | ResizedMasks, threshold: float
+) -> Iterator[tuple[slice, Tensor]]:
+    """(lines, class scores (K,r,W)) from top to bottom of ``binary_semantic_scores``."""
+    masks, weights = as_resized(masks), scores.float().T
+    for lines, logits in masks.bands(channels=len(weights)):
+        yield lines, torch.einsum("kq,qhw->khw", weights, (logits.sigmoid() > threshold).float())
+
+
 def binary_semantic_scores(scores: Tensor, masks: Tensor | ResizedMasks, threshold: float) -> Tensor:
     """Class scores (K,H,W): sum of the scores (Q,K) of the proposals whose mask probability is above a threshold."""
-    masks, weights = as_resized(masks), scores.float().T
-    bands = [
-        torch.einsum("kq,qhw->khw", weights, (logits.sigmoid() > threshold).float())
-        for _, logits in masks.bands(channels=len(weights))
-    ]
-    return torch.cat(bands, dim=1)
+    return torch.cat([band for _, band in binary_semantic_bands(scores, masks, threshold)], dim=1)
+
+
+def binary_semantic_labels(scores: Tensor, masks: Tensor | ResizedMasks, threshold: float) -> Tensor:
+    """Best class (H,W) int64 by ``binary_semantic_scores``, which never exist at the size of the picture."""
+    masks = as_resized(masks)
+    labels = torch.zeros(masks.size, dtype=torch.int64, device=scores.device)
+    for lines, band in binary_semantic_bands(scores, masks, threshold):
+        labels[lines] = band.argmax(dim=0)
+    return labels

@@ -1,8 +1,11 @@
 """Semantic, panoptic and instance results of masks: by hand, at every size, and in bounded memory."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ovdense.functional import mask_postprocess
 from ovdense.functional.mask_postprocess import (
@@ -14,6 +17,7 @@ from ovdense.functional.mask_postprocess import (
     semantic_scores,
     top_instances,
 )
+from ovdense.functional.proposal_scores import binary_semantic_labels
 
 THINGS = torch.tensor([False, True, False])  # a thing between two stuff classes
 
@@ -135,6 +139,35 @@ def test_847_classes_of_a_picture_in_bands(monkeypatch):
     labels = semantic_labels(probabilities, masks)
     assert torch.equal(labels, scores.argmax(0)) and labels.max() > 255
     assert torch.equal(labels, torch.from_numpy(labels.numpy().astype("uint16").astype("int64")))
+
+
+class Largest(TorchDispatchMode):
+    """Counts the numbers of the largest tensor that an operation makes."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else (out,):
+            if isinstance(tensor, torch.Tensor):
+                self.numbers = max(self.numbers, tensor.untyped_storage().nbytes() // tensor.element_size())
+        return out
+
+
+@pytest.mark.parametrize("labels_of", [semantic_labels, partial(binary_semantic_labels, threshold=0.5)])
+def test_neither_classes_nor_proposals_exist_at_the_size_of_the_picture(monkeypatch, labels_of):
+    """40 classes and 20 proposals: together a band of 4 lines, where 1 x 64 x 96 is the label map."""
+    torch.manual_seed(0)
+    masks = ResizedMasks.resize(torch.randn(20, 8, 12), padded=(64, 96))
+    probabilities = torch.rand(20, 40)
+    monkeypatch.setattr(mask_postprocess, "BAND_ELEMENTS", (20 + 40) * 96 * 4)
+    with Largest() as largest:
+        labels = labels_of(probabilities, masks)
+    assert labels.shape == (64, 96) and largest.numbers == 40 * 4 * 96  # not 20 x 64 x 96, and not 40 x 64 x 96
+    full = masks.full().sigmoid()
+    full = full if labels_of is semantic_labels else (full > 0.5).float()
+    expected = torch.einsum("qk,qhw->khw", probabilities, full).argmax(0)
+    assert (labels == expected).float().mean() > 0.999
 
 
 def test_half_precision_goes_in_and_the_encoding_has_a_limit():

@@ -4,7 +4,12 @@ import math
 
 import torch
 
-from ovdense.functional.proposal_scores import binary_semantic_scores, ensemble_proposals, keep_best_proposals
+from ovdense.functional.proposal_scores import (
+    binary_semantic_labels,
+    binary_semantic_scores,
+    ensemble_proposals,
+    keep_best_proposals,
+)
 
 
 def test_the_ensemble_is_a_geometric_mean_and_invalid_proposals_count_as_one():
@@ -33,3 +38,6 @@ def test_binary_masks_add_up():
     masks = torch.tensor([[[5.0, -5.0]], [[5.0, 0.0]]])
     scores = binary_semantic_scores(torch.tensor([[0.5], [0.25]]), masks, 0.4)
     torch.testing.assert_close(scores, torch.tensor([[[0.75, 0.25]]]))
+    labels = binary_semantic_labels(torch.tensor([[0.5, 0.0], [0.0, 0.75]]), masks, 0.4)
+    assert labels.tolist() == [[1, 1]]
+    assert binary_semantic_labels(torch.zeros(0, 2), torch.zeros(0, 1, 2), 0.4).tolist() == [[0, 0]]

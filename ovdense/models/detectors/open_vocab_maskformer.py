@@ -291,9 +291,8 @@ class OpenVocabMaskFormer(OpenVocabularyMixin, BaseDetector):
             sample.pred_panoptic_seg = PixelData(sem_seg=panoptic_labels(*segments, len(things))[None])
         if settings["instance_on"]:
             found = top_instances(classes, masks, things, max_per_img=settings["max_per_img"])
-            sample.pred_instances = InstanceData(
-                bboxes=found.boxes, scores=found.scores, labels=found.labels, masks=found.masks
-            )
+            found = InstanceData(bboxes=found.boxes, scores=found.scores, labels=found.labels, masks=found.masks)
+            sample.pred_instances = found[found.bboxes[:, 2] > found.bboxes[:, 0]]  # no pixel, no instance
 
     @torch.no_grad()
     def name_masks(

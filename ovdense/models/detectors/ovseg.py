@@ -12,7 +12,7 @@ from mmengine.structures import PixelData
 from torch import Tensor
 
 from ovdense.functional.mask_postprocess import ResizedMasks
-from ovdense.functional.proposal_scores import binary_semantic_scores, keep_best_proposals
+from ovdense.functional.proposal_scores import binary_semantic_labels, keep_best_proposals
 from ovdense.functional.region_pooling import resize_masks
 from ovdense.models.detectors.open_vocab_maskformer import EncodedMasks, OpenVocabMaskFormer
 from ovdense.registry import MODELS
@@ -89,8 +89,8 @@ class OVSeg(OpenVocabMaskFormer):
             return
         classes = probabilities[:, :-1]
         others = classes.shape[1] == 2 and self.vocabulary.classes[-1] == "others"
-        scores = binary_semantic_scores(keep_best_proposals(classes, int(others)), masks, self.mask_thr)
-        labels = scores.argmax(dim=0)[None]
+        scores = keep_best_proposals(classes, int(others))
+        labels = binary_semantic_labels(scores, masks, self.mask_thr)[None]
         sample.pred_sem_seg = PixelData(sem_seg=labels, data=labels)
 
     @torch.no_grad()
