@@ -98,7 +98,8 @@ def test_the_twin_is_tested_on_base_and_novel_classes(trained, tmp_path):
     arguments = [str(checkpoint), "--work-dir", str(tmp_path), "--cfg-options", "test_dataloader.dataset.num_scenes=3"]
     metrics = load_tool("test").main([str(TINY / f"{method}_scenes_scenes-143-96.py"), *arguments])
     assert {"scenes/PQ_base", "scenes/PQ_novel", "scenes/PQ_stuff"} <= set(metrics)
-    assert method.startswith("pmp") or "coco/segm_mAP" in metrics
+    nothing_found = metrics["scenes/RQ"] == 0  # after so few steps no mask may have a pixel: then there is no AP
+    assert method.startswith("pmp") or nothing_found or "coco/segm_mAP" in metrics
 
 
 def test_the_twin_takes_other_names_and_a_picture_of_any_shape(trained):
