@@ -70,7 +70,12 @@ def trained(request, tmp_path_factory):
     """The method and a checkpoint of two steps on base classes."""
     folder = tmp_path_factory.mktemp(request.param)
     options = ["train_cfg.max_iters=2", "train_cfg.val_interval=2", "default_hooks.checkpoint.interval=2"]
-    options += ["train_dataloader.batch_size=2", "val_dataloader.dataset.num_scenes=2", "param_scheduler=None", "randomness.seed=0"]
+    options += [
+        "train_dataloader.batch_size=2",
+        "val_dataloader.dataset.num_scenes=2",
+        "param_scheduler=None",
+        "randomness.seed=0",
+    ]
     config = str(TINY / f"{request.param}_scenes_1xb8-300_scenes-115-96.py")
     load_tool("train").main([config, "--work-dir", str(folder), "--cfg-options", *options])
     return request.param, folder / "iter_2.pth"
