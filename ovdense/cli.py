@@ -14,6 +14,7 @@ import logging
 import sys
 import warnings
 
+from ovdense.cli_files import add_data, add_zoo, positive, run_data, run_zoo
 from ovdense.version import __version__
 
 # As apis.regions.PROMPTS and apis.label_files.FORMATS, whose modules are too heavy for --help.
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     detect = commands.add_parser("detect", help="boxes, and masks where the detector makes them")
     _add_common(detect, "outputs/detect")
     detect.add_argument("--score-thr", type=_probability, help="lowest score that is shown (default: the config's)")
-    detect.add_argument("--max-dets", type=_positive, default=30, help="boxes per image at most (default: %(default)s)")
+    detect.add_argument("--max-dets", type=positive, default=30, help="boxes per image at most (default: %(default)s)")
     detect.add_argument("--proposals", metavar="JSON", help="your own boxes to name, xyxy lists or a COCO json")
     panoptic = commands.add_parser("panoptic", help="things one by one and stuff as regions, in one picture")
     _add_common(panoptic, "outputs/panoptic")
@@ -75,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="coco (always written), yolo, label-studio",
     )
     detect.add_argument("--no-track", action="store_true", help="videos: boxes frame by frame, without track numbers")
-    detect.add_argument("--every", type=_positive, default=1, metavar="N", help="videos: one frame in N")
+    detect.add_argument("--every", type=positive, default=1, metavar="N", help="videos: one frame in N")
     regions = commands.add_parser("name-regions", help="names for boxes that you give")
     regions.add_argument("image", metavar="IMAGE", help="image file")
     regions.add_argument("--boxes", nargs="+", required=True, metavar="X0,Y0,X1,Y1", help="boxes in pixels")
@@ -85,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     regions.add_argument("--negatives", help="names whose mean similarity is taken off")
     regions.add_argument("--model", default="lite", help="as of detect")
     regions.add_argument("--pretrained", help="as of detect")
-    regions.add_argument("--top", type=_positive, default=3, help="names a box (default: %(default)s)")
+    regions.add_argument("--top", type=positive, default=3, help="names a box (default: %(default)s)")
     regions.add_argument("--device", help="cpu, cuda:0, ... (default: the GPU if there is one)")
     regions.add_argument("--json", metavar="FILE", help="write boxes and names to a json file")
     regions.add_argument("--plot", metavar="FILE", help="write the picture with the boxes and their best names")
@@ -94,50 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--tasks", nargs="+", metavar="TASK", help="semantic-48, synonyms, detection, panoptic, ... (default: all)"
     )
-    bench.add_argument("--limit", type=_positive, metavar="N", help="scenes a task at most")
+    bench.add_argument("--limit", type=positive, metavar="N", help="scenes a task at most")
     bench.add_argument("--json", metavar="FILE", help="write figures, chance levels and versions to a json file")
-    actions = [*_add_zoo(commands), *_add_data(commands)]
+    actions = [*add_zoo(commands), *add_data(commands)]
     for command in (demo, segment, detect, panoptic, regions, doctor, bench, *actions):
         command.add_argument("--debug", action="store_true", help="show warnings, logs and full tracebacks")
     return parser
-
-
-def _add_zoo(commands) -> list[argparse.ArgumentParser]:
-    """The commands on published checkpoints."""
-    zoo = commands.add_parser("zoo", help="published checkpoints: list, info, download, convert")
-    actions = zoo.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listed = actions.add_parser("list", help="every checkpoint with its licence and published figure")
-    listed.add_argument("--method", help="only those of a method whose name holds this")
-    info = actions.add_parser("info", help="where it is published, how it is converted and tested")
-    download = actions.add_parser("download", help="fetch the file; goes on where an earlier try stopped")
-    download.add_argument("--out", default="checkpoints", metavar="DIR", help="folder (default: %(default)s)")
-    download.add_argument("--mirror", metavar="FROM=TO", help="read from another address (also OVDENSE_MIRROR)")
-    convert = actions.add_parser("convert", help="turn a local file into weights for our config")
-    convert.add_argument("--source", required=True, metavar="FILE", help="the file as its authors published it")
-    convert.add_argument("--out", metavar="FILE", help="file to write (default: checkpoints/NAME.pth)")
-    for action in (info, download, convert):
-        action.add_argument("name", metavar="NAME", help="as `ovdense zoo list` gives it")
-    for action in (listed, info):
-        action.add_argument("--json", action="store_true", help="as json")
-    return [listed, info, download, convert]
-
-
-def _add_data(commands) -> list[argparse.ArgumentParser]:
-    data = commands.add_parser("data", help="the data sets that are known, and whether a folder holds one of them")
-    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="names, places and titles")
-    doctor = actions.add_parser("doctor", help="what is wrong with a data set on disk, and how to mend it")
-    doctor.add_argument("name", metavar="NAME", help="ade20k-150, voc21, coco-stuff, ... (ovdense data list)")
-    doctor.add_argument("path", metavar="PATH", nargs="?", help="its folder (default: where the configs look)")
-    doctor.add_argument("--split", nargs="+", metavar="SPLIT", help="train, val, ... (default: all that are there)")
-    doctor.add_argument(
-        "--sample", type=_sample, default=500, metavar="N|all", help="files of a split to open (default: %(default)s)"
-    )
-    doctor.add_argument("--subset", action="store_true", help="the folder holds some of the official files on purpose")
-    doctor.add_argument(
-        "--json", nargs="?", const="-", metavar="FILE", help="the report as json, to a file or instead of the text"
-    )
-    return [listing, doctor]
 
 
 def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
@@ -159,7 +122,7 @@ def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--templates", help="prompt templates: single, vild, imagenet-80, ... or one with {} in it")
     parser.add_argument("--device", help="cpu, cuda:0, ... (default: the GPU if there is one)")
     parser.add_argument("--out", default=out, metavar="DIR", help="folder of the results (default: %(default)s)")
-    parser.add_argument("--batch-size", type=_positive, default=1, help="images of equal size computed together")
+    parser.add_argument("--batch-size", type=positive, default=1, help="images of equal size computed together")
     parser.add_argument("--no-legend", action="store_true", help="overlays without the list of names")
     parser.add_argument("--json", action="store_true", help="write a COCO json too (detect always does)")
 
@@ -169,7 +132,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with _calm(args.debug):
             commands = {"demo": _demo, "segment": _segment, "detect": _detect, "panoptic": _panoptic}
-            commands |= {"name-regions": _name_regions, "doctor": _doctor, "bench": _bench, "zoo": _zoo, "data": _data}
+            commands |= {
+                "name-regions": _name_regions,
+                "doctor": _doctor,
+                "bench": _bench,
+                "zoo": run_zoo,
+                "data": run_data,
+            }
             return commands[args.command](args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -251,21 +220,6 @@ def _doctor(args) -> int:
     from ovdense.apis.doctor import run_doctor
 
     return run_doctor() or 0
-
-
-def _data(args) -> int:
-    from ovdense.apis.data_doctor import data_doctor, list_data, render_report, write_report
-
-    if args.action == "list":
-        print(list_data())
-        return 0
-    options = dict(parts=args.split, sample=args.sample, subset=args.subset, progress=sys.stderr.isatty())
-    report = data_doctor(args.name, args.path, **options)
-    if args.json != "-":
-        print(render_report(report))
-    if args.json:
-        write_report(report, args.json)
-    return int(not report.ok)
 
 
 def _bench(args) -> int:
@@ -362,35 +316,6 @@ def _print_report(report) -> None:
         print(f"{len(report.failed)} of {total} failed", file=sys.stderr)
 
 
-def _zoo(args) -> int:
-    from ovdense.apis import zoo
-
-    if args.action == "list":
-        entries = [each for each in zoo.zoo() if (args.method or "").lower() in each.method.lower()]
-        print(zoo.as_json(entries) if args.json else zoo.as_table(entries))
-        return 0 if entries else 1
-    entry = zoo.find_checkpoint(args.name)
-    if args.action == "info":
-        print(zoo.as_json([entry]) if args.json else zoo.as_text(entry))
-    elif args.action == "download":
-        from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
-
-        with Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()) as progress:
-            task = progress.add_task(entry.file, total=None)
-            path = zoo.download(
-                entry,
-                args.out,
-                mirrors=args.mirror,
-                told=lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        print(path)
-    else:
-        target = args.out or f"checkpoints/{entry.name}.pth"
-        zoo.convert(entry, args.source, target)
-        print(f"{target}: {entry.test.format(target=target)}")
-    return 0
-
-
 @contextlib.contextmanager
 def _calm(debug: bool):
     """Keeps the libraries' start-up chatter from the terminal unless ``--debug`` is given."""
@@ -421,17 +346,6 @@ def _probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must lie in [0, 1], got {text}")
-    return value
-
-
-def _sample(text: str) -> int | None:
-    return None if text == "all" else _positive(text)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
     return value
 
 

@@ -19,7 +19,8 @@ ALLOWED = {
     "models": {"structures", "functional"},
     **{room: FOUNDATION | MIDDLE for room in MIDDLE},
     "apis": FOUNDATION | MIDDLE,
-    "cli": FOUNDATION | MIDDLE | {"apis"},
+    "cli": FOUNDATION | MIDDLE | {"apis", "cli_files"},
+    "cli_files": FOUNDATION | MIDDLE | {"apis"},
 }
 PURE = {"structures", "functional"}
 PURE_LIBRARIES = {"torch", "numpy", "ovdense"}
